@@ -1,0 +1,2 @@
+//! Placeholder header; filled by the commits that follow.
+fn main() {}

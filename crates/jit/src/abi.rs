@@ -1,0 +1,159 @@
+//! The contract between generated code and the runtime: memory layouts, entry points, statuses.
+//!
+//! Model. A thread block is run by one worker thread from start to end. Its threads are divided into **programs** of
+//! [`crate::KernelLayout::lanes`] threads each (one warp, several warps, or a part of one where the kernel cannot tell).
+//! * A *straight* kernel has no point where a thread may have to wait: `fn(*mut BlockContext) -> u32` runs the whole block.
+//! * A *resumable* kernel is `fn(*mut BlockContext, program: u32) -> u32`: it runs one program until it ends or must wait,
+//!   and is called again to go on. What a program keeps between calls is its [`FrameHeader`] and the bytes after it,
+//!   zeroed by the runtime before the block starts.
+//!
+//! The returned `u32` is a [`Status`]. Layouts are `repr(C)`; the offsets that generated code uses come from `offset_of!`
+//! on these types, so there is one definition.
+//!
+//! Access rules:
+//! 1. `LaunchContext` is read-only for generated code, except through `stop`.
+//! 2. `BlockContext`, the shared and local windows and the frames belong to the worker that runs the block.
+//! 3. Generated code calls back only through [`Services`].
+
+use std::sync::atomic::AtomicU32;
+
+/// What a program reports when it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Status {
+    /// All threads of the program (straight kernels: of the block) have ended.
+    Done = 0,
+    /// Every live thread of the program waits at a barrier; [`FrameHeader`] says which.
+    Barrier = 1,
+    /// The program spins or sleeps: run others, then call it again.
+    Yield = 2,
+    /// All live threads wait for the whole grid (`cudaCGSynchronize`).
+    GridSync = 3,
+    /// `trap`, or an `index` out of a branch table.
+    Trap = 4,
+    /// `LaunchContext::stop` was set.
+    Stopped = 5,
+    /// A device assertion failed; the service has recorded the text.
+    Assert = 6,
+    /// The local stack is used up (recursion, `alloca`).
+    StackOverflow = 7,
+    /// An indirect call through something that is not a function of matching signature.
+    BadCall = 8,
+    /// A misaligned access, where it can be told.
+    Misaligned = 9,
+}
+
+impl Status {
+    /// The status with that number, when there is one.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            0 => Self::Done,
+            1 => Self::Barrier,
+            2 => Self::Yield,
+            3 => Self::GridSync,
+            4 => Self::Trap,
+            5 => Self::Stopped,
+            6 => Self::Assert,
+            7 => Self::StackOverflow,
+            8 => Self::BadCall,
+            9 => Self::Misaligned,
+            _ => return None,
+        })
+    }
+}
+
+/// Facts of one launch, shared by all its blocks.
+#[derive(Debug)]
+#[repr(C)]
+pub struct LaunchContext {
+    /// The kernel's parameter buffer, 16-byte aligned, laid out as `ir::Param::offset` says, padded with 16 zero bytes.
+    pub params: *const u8,
+    /// Generic address of each module variable by `VarId`; entries of `.shared` variables are not read.
+    pub symbols: *const u64,
+    /// Callbacks.
+    pub services: *const Services,
+    /// Non-zero: every program returns [`Status::Stopped`] at its next loop back-edge.
+    pub stop: *const AtomicU32,
+    /// `%nctaid`.
+    pub grid: [u32; 3],
+    /// `%ntid`; equals the block shape the code was specialised on.
+    pub block: [u32; 3],
+    /// `%gridid`.
+    pub grid_id: u64,
+    /// `%envreg1` (low) and `%envreg2` (high): address of the cooperative-launch workspace, or 0.
+    pub grid_workspace: u64,
+    /// `%dynamic_smem_size`: bytes of dynamic shared memory.
+    pub dynamic_shared_bytes: u32,
+    /// `%nsmid`: number of workers.
+    pub n_workers: u32,
+}
+
+/// The block a worker is running.
+#[derive(Debug)]
+#[repr(C)]
+pub struct BlockContext {
+    /// The launch it belongs to.
+    pub launch: *const LaunchContext,
+    /// Shared window: static then dynamic shared memory, 256-byte aligned. Its contents are undefined at block start.
+    pub shared: *mut u8,
+    /// Local windows: thread `t` (linear in the block) has `local + t * local_bytes`; 64-byte aligned.
+    pub local: *mut u8,
+    /// Frames: program `p` has `frames + p * frame_bytes`; 64-byte aligned.
+    pub frames: *mut u8,
+    /// `%ctaid`.
+    pub block_idx: [u32; 3],
+    /// `%smid`: the worker's number.
+    pub worker: u32,
+    /// For the runtime's use; generated code leaves it alone.
+    pub runtime: *mut u8,
+}
+
+/// Start of a resumable program's frame.
+///
+/// A program that returns [`Status::Barrier`] says what its threads did since it was last resumed: they arrived at
+/// `barrier_id`; `arrived` of them wait (`bar.sync`, `bar.red`). Arrivals without waiting (`bar.arrive`) were
+/// reported through [`Services::barrier_arrive`] before. The runtime completes a barrier when the number of arrived
+/// threads reaches `expected`, or, when `expected` is 0, the number of live threads of the block; then it sets `result`
+/// and calls again every program that waits on it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct FrameHeader {
+    /// Where to go on; 0 at the start. The runtime leaves it alone.
+    pub state: u32,
+    /// Number of this program's threads that have ended so far.
+    pub exited: u32,
+    /// Barrier number, 0 to 15.
+    pub barrier_id: u32,
+    /// Thread count operand, or 0 for all threads of the block.
+    pub expected: u32,
+    /// Threads of this program that wait.
+    pub arrived: u32,
+    /// Of those, how many have a true predicate (`bar.red`).
+    pub predicates: u32,
+    /// Set by the runtime before resuming: over all arrived threads, how many have a true predicate.
+    pub result: u32,
+    /// Set by the runtime before resuming: how many threads arrived in all.
+    pub result_threads: u32,
+}
+
+/// Callbacks. Every function may be called from any worker; `block` is the caller's block.
+///
+/// They must not unwind. Per-thread operations are called once per active lane.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Services {
+    /// `vprintf`: format string and packed arguments (CUDA's layout: each argument aligned to its size, `float` as
+    /// `double`). Returns what `printf` returns.
+    pub vprintf: unsafe extern "C" fn(block: *mut BlockContext, format: u64, args: u64) -> u32,
+    /// Device `malloc`: 16-byte aligned address, or 0.
+    pub malloc: unsafe extern "C" fn(block: *mut BlockContext, bytes: u64) -> u64,
+    /// Device `free`.
+    pub free: unsafe extern "C" fn(block: *mut BlockContext, address: u64),
+    /// `__assertfail`: records the message; the program then returns [`Status::Assert`].
+    pub assert_fail:
+        unsafe extern "C" fn(block: *mut BlockContext, message: u64, file: u64, line: u32, function: u64, thread: u32),
+    /// `%globaltimer`: nanoseconds.
+    pub global_timer: unsafe extern "C" fn() -> u64,
+    /// `bar.arrive`: `threads` threads arrive at barrier `id` without waiting; `expected` as in [`FrameHeader`].
+    pub barrier_arrive: unsafe extern "C" fn(block: *mut BlockContext, id: u32, expected: u32, threads: u32),
+}

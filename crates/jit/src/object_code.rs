@@ -1,0 +1,56 @@
+//! What compilation takes and gives.
+
+use vgpu_types::Dim3;
+
+/// What a kernel is compiled for. Part of the cache key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Specialization {
+    /// Block shape.
+    pub block: Dim3,
+    /// The launch keeps all its blocks alive and may synchronise them: spinning loops yield.
+    pub cooperative: bool,
+    /// Threads per program; `None` lets the compiler choose.
+    pub lanes: Option<u32>,
+}
+
+/// How the entry point is called; see [`crate::abi`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// `unsafe extern "C" fn(*mut BlockContext) -> u32`.
+    Straight,
+    /// `unsafe extern "C" fn(*mut BlockContext, u32) -> u32`.
+    Resumable,
+}
+
+/// What a runtime must provide to run the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelLayout {
+    /// How to call it.
+    pub entry: EntryKind,
+    /// Threads per program.
+    pub lanes: u32,
+    /// Programs per block.
+    pub programs: u32,
+    /// Bytes of static shared memory; dynamic shared memory starts here (a multiple of 16).
+    pub shared_static_bytes: u32,
+    /// Bytes of local memory per thread (a multiple of 16): frame variables and call stack.
+    pub local_bytes: u32,
+    /// Bytes of frame per program (a multiple of 64); 0 for straight kernels.
+    pub frame_bytes: u32,
+    /// Size of the parameter buffer.
+    pub param_bytes: u32,
+    /// Uses float atomics, whose result depends on the order of blocks: a deterministic launch runs blocks in order.
+    pub ordered_atomics: bool,
+}
+
+/// Relocatable machine code of one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectCode {
+    /// An ELF relocatable object. Undefined symbols are C library functions only (`memcpy`, `memset`, `memmove`, and
+    /// `fmaf`/`fma` on machines without FMA).
+    pub elf: Vec<u8>,
+    /// Name of the entry point in it.
+    pub entry_symbol: String,
+    /// What it needs.
+    pub layout: KernelLayout,
+}

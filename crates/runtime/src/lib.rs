@@ -1,0 +1,1 @@
+//! Placeholder header; filled by the commits that follow.
