@@ -5,7 +5,9 @@
 //! Source of the method: ../../ARCHITECTURE.md, "The JIT".
 
 pub mod abi;
+mod llvm;
 mod object_code;
+mod ops;
 mod target;
 
 pub use object_code::{EntryKind, KernelLayout, ObjectCode, Specialization};
