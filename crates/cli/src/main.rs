@@ -1,2 +1,4 @@
-//! Placeholder header; filled by the commits that follow.
+//! The vgpu command line.
+#![forbid(unsafe_code)]
+
 fn main() {}

@@ -1,2 +1,98 @@
-//! Placeholder header; filled by the commits that follow.
-fn main() {}
+//! The project's own commands: `cargo xtask demo | test | ci | tidy | bench SUITE | soak | setup`.
+//!
+//! Every command first sets up what it needs (the LLVM libraries, a Python environment), so that a clean clone of a
+//! fresh machine needs nothing but Rust and the permission to install packages.
+//! This program depends on no vgpu crate: it must build before LLVM is there. What needs vgpu is a binary of its own
+//! that is built and run from here.
+#![forbid(unsafe_code)]
+
+mod ci;
+mod demo;
+mod licences;
+mod metadata;
+mod python;
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::process::ExitCode;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run real kernels on real-sized input, check each, and draw the pictures.
+    Demo,
+    /// Run all tests, the case files at every vector width.
+    Test,
+    /// What a change must pass: fmt, clippy, tests, docs, licences, tidy, clean cases.
+    Ci,
+    /// Check the rules of the code base that no other tool checks.
+    Tidy,
+    /// Measure against native code and Intel's OpenCL runtime; raw results go to bench/runs.
+    Bench {
+        /// What to measure.
+        suite: Suite,
+        /// Passed on to the suite; `--help` lists what it takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Compare JIT and interpreter on random kernels, and launch again and again, for a long time.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+    },
+    /// Install what the other commands need, and say what was found.
+    Setup,
+}
+
+/// A benchmark suite.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Suite {
+    /// The kernel collection: vgpu, native C and Intel's OpenCL runtime, side by side.
+    Kernels,
+    /// Launch and compile latencies, and memory over a million launches.
+    Launch,
+}
+
+impl Suite {
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernels => "kernels",
+            Self::Launch => "launch",
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Demo => demo::demo(),
+        Command::Test => test::test(),
+        Command::Ci => ci::ci(),
+        Command::Tidy => tidy::tidy(),
+        Command::Bench { suite, rest } => demo::bench(suite, &rest),
+        Command::Soak { minutes } => test::soak(minutes),
+        Command::Setup => setup::report(),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `cargo xtask demo` and `bench`: builds the binaries that need vgpu, gets the peers, and runs them.
+
+use crate::metadata::Metadata;
+use crate::{Suite, python, setup, shell};
+use anyhow::Result;
+
+/// Intel's OpenCL runtime for CPUs and the way to it; versions are recorded with the results.
+const OPENCL_PACKAGES: &[&str] = &["intel-opencl-rt", "pyopencl", "numpy"];
+
+/// The demonstration.
+///
+/// # Errors
+/// Something is missing, or a kernel is wrong.
+pub fn demo() -> Result<()> {
+    setup::toolchain()?;
+    shell::run(shell::cargo().args(["build", "--release", "--package", "demo"]))?;
+    let target = Metadata::load()?.target_directory;
+    shell::run(shell::program(target.join("release/demo")).arg("--pictures").arg(target.join("demo")))
+}
+
+/// A benchmark suite.
+///
+/// # Errors
+/// Something is missing, or the suite fails. A peer that cannot be had is a remark in the table, not an error.
+pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
+    setup::toolchain()?;
+    shell::run(shell::cargo().args(["build", "--release", "--package", "bench"]))?;
+    let target = Metadata::load()?.target_directory;
+    let mut command = shell::program(target.join("release/bench"));
+    command.arg(suite.name());
+    if matches!(suite, Suite::Kernels) {
+        match python::environment(OPENCL_PACKAGES) {
+            Ok(python) => _ = command.arg("--opencl-python").arg(python),
+            Err(error) => _ = command.arg("--opencl-missing").arg(format!("{error:#}")),
+        }
+    }
+    shell::run(command.args(rest))
+}
