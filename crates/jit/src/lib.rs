@@ -6,6 +6,8 @@
 
 pub mod abi;
 mod llvm;
+#[cfg(test)]
+mod loaded;
 mod object_code;
 mod ops;
 mod target;
