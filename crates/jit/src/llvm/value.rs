@@ -112,6 +112,14 @@ impl Context {
         Function(unsafe { LLVMAddFunction(self.module, name.as_ptr(), ty.0) }, PhantomData)
     }
 
+    /// The function of that name, when the module has it.
+    pub fn function(&self, name: &str) -> Option<Function<'_>> {
+        let name = c_name(name);
+        // SAFETY: rule 1; a missing function is null.
+        let raw = unsafe { LLVMGetNamedFunction(self.module, name.as_ptr()) };
+        (!raw.is_null()).then_some(Function(raw, PhantomData))
+    }
+
     /// Text of the module.
     pub fn print(&self) -> String {
         // SAFETY: rule 1; the message is copied, then freed as the API asks.

@@ -6,6 +6,13 @@
 //!
 //! Source: PTX ISA 9.x, chapter "Instruction Set".
 
+mod warp;
+mod warp_shuffle;
+mod warp_vote;
+mod warp_x86;
+
+pub(crate) use warp::{LaneResults, LaneValue, Warps, cross_lane};
+
 use crate::Target;
 use crate::llvm::{Builder, Value};
 use smallvec::SmallVec;
