@@ -16,19 +16,21 @@ pub(crate) use warp::{LaneResults, LaneValue, Warps, cross_lane};
 use crate::Target;
 use crate::llvm::{Builder, Value};
 use smallvec::SmallVec;
-use vgpu_ptx::ir::Op;
+use vgpu_ptx::ir::{Op, RegWidth};
 
 /// Results of one operation, in the order of its destinations.
 pub(crate) type Results<'c> = SmallVec<[Value<'c>; 2]>;
 
 /// Emits an operation that computes each lane from that lane's sources alone. `None` when `op` is not of that kind
-/// (memory, control, or between lanes).
+/// (memory, control, or between lanes). `results` are the widths of the destination registers: `cvt` and `ld` may write
+/// registers wider than their type.
 pub(crate) fn elementwise<'c>(
     builder: &Builder<'c>,
     target: &Target,
     op: &Op,
     sources: &[Value<'c>],
+    results: &[RegWidth],
 ) -> Option<Results<'c>> {
-    let _ = (builder, target, op, sources);
+    let _ = (builder, target, op, sources, results);
     None
 }
