@@ -4,4 +4,5 @@
 //! Nothing here knows LLVM or threads. Every entry point collects diagnostics and never panics on input.
 #![forbid(unsafe_code)]
 
+pub mod interp;
 pub mod ir;

@@ -16,6 +16,7 @@
 //!
 //! Source: PTX ISA 9.x, chapters 4 to 10.
 
+pub mod fragment;
 mod function;
 mod inst;
 mod module;
