@@ -6,12 +6,15 @@
 //!
 //! Source: PTX ISA 9.x, chapter "Instruction Set".
 
+mod matrix_convert;
 mod warp;
+mod warp_atomic;
 mod warp_shuffle;
 mod warp_vote;
 mod warp_x86;
 
 pub(crate) use warp::{LaneResults, LaneValue, Warps, cross_lane};
+pub(crate) use warp_atomic::{Addresses, atomic};
 
 use crate::Target;
 use crate::llvm::{Builder, Value};

@@ -247,7 +247,7 @@ impl Associative {
 ///
 /// Sources and results are in the order documented at [`Op`].
 pub(crate) fn cross_lane<'c>(warps: &Warps<'_, 'c>, op: &Op, sources: &[LaneValue<'c>]) -> Option<LaneResults<'c>> {
-    assert!(warps.lanes % 32 == 0, "a program is made of whole warps, not {} lanes", warps.lanes);
+    assert!(warps.lanes.is_multiple_of(32), "a program is made of whole warps, not {} lanes", warps.lanes);
     Some(match op {
         Op::Shuffle { mode, .. } => {
             let (d, p) = warp_shuffle::shuffle(warps, *mode, sources[0], sources[1], sources[2]);

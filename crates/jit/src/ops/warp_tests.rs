@@ -314,7 +314,7 @@ fn matches_and_reductions() {
                 {
                     let high = numbers.next() << 32;
                     let few = numbers.list(lanes, 4).iter().map(|x| x << (ty.bits() - 3)).collect();
-                    let pairs = (0..lanes).map(|lane| high | lane as u64 / 2 % 2).collect();
+                    let pairs = (0..lanes).map(|lane| high | (lane as u64 / 2 % 2)).collect();
                     for a in
                         [Source::Lanes(few), Source::Lanes(pairs), Source::Lanes(vec![9; lanes]), Source::Scalar(5)]
                     {
