@@ -4,5 +4,36 @@
 //! Nothing here knows LLVM or threads. Every entry point collects diagnostics and never panics on input.
 #![forbid(unsafe_code)]
 
+pub mod ast;
 pub mod interp;
 pub mod ir;
+mod lexer;
+mod lower;
+mod parser;
+
+pub use lower::lower;
+pub use parser::parse;
+
+use vgpu_types::{Diagnostic, Severity};
+
+/// Parses, lowers and checks a PTX text.
+///
+/// # Errors
+/// All diagnostics when one of them is an error.
+pub fn load(source: &str) -> Result<ir::Module, Vec<Diagnostic>> {
+    load_with_warnings(source).map(|(module, _)| module)
+}
+
+/// As [`load`]; gives the warnings as well.
+///
+/// # Errors
+/// All diagnostics when one of them is an error.
+pub fn load_with_warnings(source: &str) -> Result<(ir::Module, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (tree, mut diagnostics) = parse(source);
+    let (module, found) = lower(&tree);
+    diagnostics.extend(found);
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(diagnostics);
+    }
+    Ok((module, diagnostics))
+}
