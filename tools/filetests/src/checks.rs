@@ -9,9 +9,12 @@ use anyhow::{Result, bail, ensure};
 use libtest_mimic::{Failed, Trial};
 use std::path::Path;
 
+/// One test.
+type Check = fn() -> Result<()>;
+
 /// The tool's own tests.
 pub fn trials() -> Vec<Trial> {
-    let checks: [(&str, fn() -> Result<()>); 6] = [
+    let checks: [(&str, Check); 6] = [
         ("format/values_survive_text", values_survive_text),
         ("format/initial_contents", initial_contents),
         ("format/errors_name_the_line", errors_name_the_line),
@@ -19,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
         ("format/bless_rewrites_expectations", bless_rewrites_expectations),
         ("format/comparisons", comparisons),
     ];
-    let trial = |(name, check): (&str, fn() -> Result<()>)| {
+    let trial = |(name, check): (&str, Check)| {
         Trial::test(name.to_string(), move || check().map_err(|error| Failed::from(format!("{error:#}"))))
     };
     checks.into_iter().map(trial).collect()

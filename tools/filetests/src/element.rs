@@ -108,7 +108,7 @@ impl Element {
                 let value: f32 = text.parse().with_context(|| format!("bad f32 value \"{text}\""))?;
                 return Ok(if value.is_nan() { 0x7fff_ffff } else { u64::from(value.to_bits()) });
             }
-            return Ok(self.from_f64(value));
+            return Ok(self.rounded(value));
         }
         let value: i128 = text.parse().with_context(|| format!("bad {} value \"{text}\"", self.name()))?;
         let low = if self.is_signed() { -(1i128 << (self.bytes() * 8 - 1)) } else { 0 };
@@ -141,7 +141,7 @@ impl Element {
     }
 
     /// A number rounded to nearest even (floats), or truncated (integers).
-    pub fn from_f64(self, value: f64) -> u64 {
+    pub fn rounded(self, value: f64) -> u64 {
         match self {
             Self::F64 if value.is_nan() => 0x7fff_ffff_ffff_ffff,
             Self::F64 => value.to_bits(),

@@ -192,15 +192,15 @@ impl Init {
         let mut out = Vec::with_capacity(n * element.bytes());
         let value = |i: u64| -> u64 {
             match self {
-                Self::Iota(start, step) => element.from_f64(start + step * i as f64),
+                Self::Iota(start, step) => element.rounded(start + step * i as f64),
                 Self::Fill(bits) => *bits,
-                Self::Random(seed, None) if element.is_float() => element.from_f64(unit(hash(*seed, i))),
+                Self::Random(seed, None) if element.is_float() => element.rounded(unit(hash(*seed, i))),
                 Self::Random(seed, None) => hash(*seed, i),
                 Self::Random(seed, Some((lo, hi))) => {
                     let number = lo + (hi - lo) * unit(hash(*seed, i));
-                    element.from_f64(if element.is_float() { number } else { number.floor() })
+                    element.rounded(if element.is_float() { number } else { number.floor() })
                 }
-                Self::Mod(m) => element.from_f64((i % m) as f64),
+                Self::Mod(m) => element.rounded((i % m) as f64),
                 Self::Repeat(values) => values[i as usize % values.len()],
                 _ => 0,
             }
@@ -214,12 +214,12 @@ impl Init {
             Self::Permutation(seed) => {
                 let mut order: Vec<u64> = (0..n as u64).collect();
                 order.sort_by_key(|&i| (hash(*seed, i), i));
-                order.into_iter().for_each(|i| element.push(&mut out, element.from_f64(i as f64)));
+                order.into_iter().for_each(|i| element.push(&mut out, element.rounded(i as f64)));
             }
             Self::Rows(seed, lo, hi) => {
                 let mut start = 0;
                 for i in 0..n as u64 {
-                    element.push(&mut out, element.from_f64(start as f64));
+                    element.push(&mut out, element.rounded(start as f64));
                     start += lo + hash(*seed, i) % (hi - lo);
                 }
             }

@@ -35,7 +35,7 @@ fn edges(operand: &Operand) -> Vec<u64> {
             return vec![0x3210, 0x7654, 0x0123, 0x4567, 0x89ab, 0xfedc, 0x5173, 0x8888, 0xffff, 0x0000, 0xc480];
         }
         "angle" => {
-            return floats(&[0.0, -0.0, 0.5, -1.0, 1.5707, 3.1415, -3.1415, 1e-20, 1e-40, f32::NAN, f32::INFINITY]);
+            return floats(&[0.0, -0.0, 0.5, -1.0, 1.57, 3.14, -3.14, 1e-20, 1e-40, f32::NAN, f32::INFINITY]);
         }
         "moderate" => return floats(&[1.0, -1.0, 3.0, 0.1, -1e10, 1e-10, 7e30, -2e-30, 0.333, 1e37, 65536.0]),
         _ => {}
@@ -69,7 +69,7 @@ fn fit(operand: &Operand, random: u64) -> u64 {
         ("small", _) => random & 31,
         ("offset", _) => u64::from((random % 67) as i32 as u32).wrapping_sub(33) & 0xffff_ffff,
         ("selector", _) => random & 0xffff,
-        ("angle", _) => moderate(random, 6.28),
+        ("angle", _) => moderate(random, 6.25),
         ("moderate", _) => moderate(random, 1e6),
         (_, Kind::Type("f32")) if random >> 63 == 0 => moderate(random, 100.0),
         (_, Kind::Type("f64")) if random >> 63 == 0 => ((random >> 20) as f64 / 1e9 - 5000.0).to_bits(),
