@@ -35,7 +35,7 @@ fn edges(operand: &Operand) -> Vec<u64> {
             return vec![0x3210, 0x7654, 0x0123, 0x4567, 0x89ab, 0xfedc, 0x5173, 0x8888, 0xffff, 0x0000, 0xc480];
         }
         "angle" => {
-            return floats(&[0.0, -0.0, 0.5, -1.0, 1.57, 3.14, -3.14, 1e-20, 1e-40, f32::NAN, f32::INFINITY]);
+            return floats(&[0.0, -0.0, 0.5, -1.0, 1.57, 3.125, -3.125, 1e-20, 1e-40, f32::NAN, f32::INFINITY]);
         }
         "moderate" => return floats(&[1.0, -1.0, 3.0, 0.1, -1e10, 1e-10, 7e30, -2e-30, 0.333, 1e37, 65536.0]),
         _ => {}
