@@ -1,0 +1,122 @@
+//! The facts of one launch in the form generated code reads, with the buffers they point into.
+
+use super::services::SERVICES;
+use crate::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use vgpu_jit::abi;
+use vgpu_types::Dim3;
+
+/// Sixteen bytes of parameters, aligned as the contract asks.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(16))]
+struct ParamWord([u8; 16]);
+
+/// A launch's `LaunchContext` and what it points to.
+#[derive(Debug)]
+pub(crate) struct LaunchFrame {
+    context: abi::LaunchContext,
+    stop: Box<AtomicU32>,
+    _params: Box<[ParamWord]>,
+    _symbols: Arc<[u64]>,
+}
+
+// SAFETY: the pointers in `context` lead to heap memory that this value owns and does not move or change (but for `stop`,
+// which is atomic) and to a static table.
+unsafe impl Send for LaunchFrame {}
+// SAFETY: as above.
+unsafe impl Sync for LaunchFrame {}
+
+/// What differs from launch to launch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LaunchFacts {
+    pub(crate) grid: Dim3,
+    pub(crate) block: Dim3,
+    pub(crate) grid_id: u64,
+    pub(crate) grid_workspace: u64,
+    pub(crate) dynamic_shared_bytes: u32,
+    pub(crate) n_workers: u32,
+}
+
+impl LaunchFrame {
+    /// A frame for a launch with these parameters; `param_bytes` is the size the code expects.
+    pub(crate) fn new(params: &[u8], param_bytes: u32, symbols: Arc<[u64]>, facts: LaunchFacts) -> Self {
+        let words = params.len().max(param_bytes as usize).div_ceil(16) + 1;
+        let mut buffer = vec![ParamWord::default(); words].into_boxed_slice();
+        for (word, chunk) in buffer.iter_mut().zip(params.chunks(16)) {
+            word.0[..chunk.len()].copy_from_slice(chunk);
+        }
+        let stop = Box::new(AtomicU32::new(0));
+        let context = abi::LaunchContext {
+            params: buffer.as_ptr().cast(),
+            symbols: symbols.as_ptr(),
+            services: &raw const SERVICES,
+            stop: &raw const *stop,
+            grid: [facts.grid.x, facts.grid.y, facts.grid.z],
+            block: [facts.block.x, facts.block.y, facts.block.z],
+            grid_id: facts.grid_id,
+            grid_workspace: facts.grid_workspace,
+            dynamic_shared_bytes: facts.dynamic_shared_bytes,
+            n_workers: facts.n_workers,
+        };
+        Self { context, stop, _params: buffer, _symbols: symbols }
+    }
+
+    /// What generated code is given.
+    pub(crate) const fn context(&self) -> &abi::LaunchContext {
+        &self.context
+    }
+
+    /// Grid shape.
+    pub(crate) fn grid(&self) -> Dim3 {
+        let [x, y, z] = self.context.grid;
+        Dim3::new(x, y, z)
+    }
+
+    /// Block shape.
+    pub(crate) fn block(&self) -> Dim3 {
+        let [x, y, z] = self.context.block;
+        Dim3::new(x, y, z)
+    }
+
+    /// Asks all programs to stop.
+    pub(crate) fn request_stop(&self) {
+        self.stop.store(1, Ordering::Release);
+    }
+
+    /// True when programs were asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire) != 0
+    }
+}
+
+/// Why a block did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    IllegalAddress {
+        address: u64,
+        code_offset: u64,
+    },
+    IllegalInstruction {
+        code_offset: u64,
+    },
+    Trap,
+    Assert,
+    StackOverflow,
+    BadCall,
+    Misaligned,
+    Deadlock {
+        waiting: String,
+    },
+    GridSync,
+    UnknownStatus(u32),
+    /// The system refused memory for the block's windows.
+    System(Error),
+}
+
+/// A block that did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) block: Dim3,
+}

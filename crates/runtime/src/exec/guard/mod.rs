@@ -1,0 +1,376 @@
+//! Guarded calls: a processor fault in generated code becomes a value, and the process lives on.
+//!
+//! Model. A thread enters a [`Scope`] and makes calls through it. The trampoline (one file per architecture) saves the
+//! callee-saved registers and leaves its stack pointer in the thread's [`GuardFrame`]; as long as that is non-zero, the code
+//! that runs is generated code (or a C library routine it called). The handlers of SIGSEGV, SIGBUS, SIGFPE and SIGILL then
+//! note what happened and resume at the trampoline's recovery point, which returns [`FAULTED`]. A fault anywhere else goes to
+//! whoever handled the signal before us. Handlers are installed once per process and stay.
+//!
+//! Services called by generated code [`suspend`] the guard, so that a fault in our own Rust code is not mistaken for the
+//! kernel's. [`try_read`] reads an address that a kernel gave us without trusting it.
+
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64.rs"]
+mod arch;
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod arch;
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::sync::Once;
+use vgpu_jit::abi::BlockContext;
+
+/// What the trampoline returns after a fault; not a status of the code contract.
+const FAULTED: u32 = u32::MAX;
+
+/// Shared by trampoline, handler and scope of one thread. The trampoline uses the first field by its offset, 0.
+#[derive(Debug)]
+#[repr(C)]
+struct GuardFrame {
+    /// Stack pointer to resume at; non-zero while generated code runs.
+    stack: u64,
+    signal: i32,
+    address: u64,
+    pc: u64,
+}
+
+const _: () = assert!(std::mem::offset_of!(GuardFrame, stack) == 0);
+
+thread_local! {
+    static CURRENT: Cell<*mut GuardFrame> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// A processor fault in generated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FaultInfo {
+    /// True for SIGSEGV and SIGBUS, false for SIGILL and SIGFPE.
+    pub(crate) memory: bool,
+    /// The address accessed, as far as the processor tells it.
+    pub(crate) address: u64,
+    /// The instruction.
+    pub(crate) pc: u64,
+}
+
+/// An entry point of generated code, or a function of the same shape.
+pub(crate) type Entry = unsafe extern "C" fn(*mut BlockContext, u32) -> u32;
+
+/// A thread's permission to call generated code. The floating-point environment is the default one inside, and the
+/// caller's again afterwards.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    frame: Box<UnsafeCell<GuardFrame>>,
+    outer: *mut GuardFrame,
+    outer_environment: u64,
+}
+
+impl Scope {
+    /// Enters; scopes of one thread nest.
+    pub(crate) fn enter() -> Self {
+        install();
+        let frame = Box::new(UnsafeCell::new(GuardFrame { stack: 0, signal: 0, address: 0, pc: 0 }));
+        let outer = CURRENT.with(|current| current.replace(frame.get()));
+        let outer_environment = arch::environment();
+        arch::set_environment(arch::DEFAULT_ENVIRONMENT);
+        Self { frame, outer, outer_environment }
+    }
+
+    /// Calls `entry(block, program)`.
+    ///
+    /// # Safety
+    /// `entry` follows the code contract (or touches only what it can leave half done), and `block` is what it expects.
+    #[inline]
+    pub(crate) unsafe fn call(&self, entry: Entry, block: *mut BlockContext, program: u32) -> Result<u32, FaultInfo> {
+        // SAFETY: the frame lives as long as the scope, which is borrowed; the rest is the caller's promise.
+        let status = unsafe { arch::call(block, program, entry, self.frame.get()) };
+        if status == FAULTED { Err(self.fault()) } else { Ok(status) }
+    }
+
+    #[cold]
+    fn fault(&self) -> FaultInfo {
+        arch::set_environment(arch::DEFAULT_ENVIRONMENT);
+        // SAFETY: no generated code runs in this scope now, so nothing else writes the frame.
+        let frame = unsafe { &*self.frame.get() };
+        FaultInfo {
+            memory: frame.signal == libc::SIGSEGV || frame.signal == libc::SIGBUS,
+            address: frame.address,
+            pc: frame.pc,
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        arch::set_environment(self.outer_environment);
+        CURRENT.with(|current| current.set(self.outer));
+    }
+}
+
+/// While it lives, faults on this thread are our own, not the kernel's.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    frame: *mut GuardFrame,
+    stack: u64,
+    environment: u64,
+}
+
+/// Suspends the guard of the calling thread, inside a call out of generated code.
+pub(crate) fn suspend() -> Suspended {
+    let frame = CURRENT.with(Cell::get);
+    let mut stack = 0;
+    if !frame.is_null() {
+        // SAFETY: a non-null current frame belongs to a live scope of this thread.
+        unsafe { stack = ptr::replace(&raw mut (*frame).stack, 0) };
+    }
+    let environment = arch::environment();
+    arch::set_environment(arch::DEFAULT_ENVIRONMENT);
+    Suspended { frame, stack, environment }
+}
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        arch::set_environment(self.environment);
+        if !self.frame.is_null() {
+            // SAFETY: as in `suspend`; the scope outlives the service call that suspended it.
+            unsafe { (*self.frame).stack = self.stack };
+        }
+    }
+}
+
+struct ReadRequest {
+    from: *const u8,
+    to: *mut u8,
+    bytes: usize,
+    /// Stop after a zero byte.
+    until_zero: bool,
+    done: usize,
+}
+
+unsafe extern "C" fn read_bytes(request: *mut BlockContext, _program: u32) -> u32 {
+    let request = request.cast::<ReadRequest>();
+    // SAFETY: `request` is what `try_read` passed; `to` has room for `bytes`; `from` may be wild, and then this function
+    // is left in the middle, which leaks nothing. Volatile: the memory may change under us.
+    unsafe {
+        while (*request).done < (*request).bytes {
+            let byte = (*request).from.wrapping_add((*request).done).read_volatile();
+            (*request).to.add((*request).done).write(byte);
+            (*request).done += 1;
+            if byte == 0 && (*request).until_zero {
+                break;
+            }
+        }
+    }
+    0
+}
+
+/// Reads memory at an address that is not trusted. Returns how many bytes could be read, up to and with the first zero byte
+/// if `until_zero`; `None` when it faulted.
+pub(crate) fn try_read(address: u64, to: &mut [u8], until_zero: bool) -> Option<usize> {
+    let _suspended = suspend();
+    let scope = Scope::enter();
+    let mut request =
+        ReadRequest { from: address as *const u8, to: to.as_mut_ptr(), bytes: to.len(), until_zero, done: 0 };
+    // SAFETY: `read_bytes` expects a request in place of the block and holds nothing that a fault could leak.
+    let result = unsafe { scope.call(read_bytes, (&raw mut request).cast(), 0) };
+    result.ok().map(|_| request.done)
+}
+
+const SIGNALS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
+
+/// What handled each of [`SIGNALS`] before us. Written once, before our handlers can run.
+struct Previous(UnsafeCell<[Option<libc::sigaction>; 4]>);
+
+// SAFETY: written only inside `install`'s `Once`, before the handler that reads it is in place.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS: Previous = Previous(UnsafeCell::new([None; 4]));
+
+/// Installs the handlers; does nothing after the first time.
+pub(crate) fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        for (idx, signal) in SIGNALS.into_iter().enumerate() {
+            // SAFETY: `sigaction` is plain data; the previous action is stored before the new one is installed, and the handler
+            // follows the rules for handlers (it touches only this thread's frame and `PREVIOUS`).
+            unsafe {
+                let mut previous: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, ptr::null(), &raw mut previous);
+                (*PREVIOUS.0.get())[idx] = Some(previous);
+                let mut action: libc::sigaction = std::mem::zeroed();
+                let handler: unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
+                action.sa_sigaction = handler as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                libc::sigemptyset(&raw mut action.sa_mask);
+                libc::sigaction(signal, &raw const action, ptr::null_mut());
+            }
+        }
+    });
+}
+
+unsafe extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let frame = CURRENT.with(Cell::get);
+    // SAFETY: the system passes valid `info` and `context`; a non-null frame belongs to a live scope of this thread. A positive
+    // code means that the processor raised the signal here and now, not another process.
+    unsafe {
+        if !frame.is_null() && (*frame).stack != 0 && (*info).si_code > 0 {
+            (*frame).signal = signal;
+            (*frame).address = (*info).si_addr() as u64;
+            (*frame).pc = arch::redirect(context.cast(), (*frame).stack);
+            return;
+        }
+        chain(signal, info, context);
+    }
+}
+
+/// Hands a fault that is not ours to the handler before us.
+unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let slot = SIGNALS.iter().position(|known| *known == signal);
+    // SAFETY: `PREVIOUS` was written before this handler was installed. Calling the previous handler is what the system
+    // would have done; it gets the arguments it expects.
+    unsafe {
+        let previous = slot.and_then(|idx| (*PREVIOUS.0.get())[idx]);
+        match previous {
+            Some(action) if action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN => {
+                if action.sa_flags & libc::SA_SIGINFO != 0 {
+                    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                        std::mem::transmute(action.sa_sigaction);
+                    handler(signal, info, context);
+                } else {
+                    let handler: extern "C" fn(i32) = std::mem::transmute(action.sa_sigaction);
+                    handler(signal);
+                }
+            }
+            _ => {
+                // The default action: restore it; returning executes the faulting instruction again.
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(signal, &raw const action, ptr::null_mut());
+                if (*info).si_code <= 0 {
+                    libc::raise(signal);
+                }
+            }
+        }
+    }
+}
+
+/// A signal stack for a worker thread, so that running out of stack is a fault like any other.
+#[derive(Debug)]
+pub(crate) struct SignalStack {
+    range: super::os::Range,
+    previous: libc::stack_t,
+}
+
+impl SignalStack {
+    /// Installs one on the calling thread; `None` when the system refuses (faults are then handled on the thread's stack).
+    pub(crate) fn install() -> Option<Self> {
+        const BYTES: u64 = 256 << 10;
+        let range = super::os::Range::reserve(BYTES).ok()?;
+        range.commit(0, BYTES).ok()?;
+        let stack = libc::stack_t { ss_sp: range.base() as *mut libc::c_void, ss_flags: 0, ss_size: BYTES as usize };
+        // SAFETY: the stack's memory lives in `range` until `drop` has put the previous one back.
+        unsafe {
+            let mut previous: libc::stack_t = std::mem::zeroed();
+            (libc::sigaltstack(&raw const stack, &raw mut previous) == 0).then_some(Self { range, previous })
+        }
+    }
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        debug_assert!(self.range.len() > 0);
+        // SAFETY: restores what was there before, on the same thread (the worker keeps this value on its stack).
+        unsafe { libc::sigaltstack(&raw const self.previous, ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn store(address: *mut BlockContext, value: u32) -> u32 {
+        // SAFETY: deliberately none: the tests pass wild addresses and expect a fault.
+        unsafe { address.cast::<u32>().write_volatile(value) };
+        7
+    }
+
+    unsafe extern "C" fn illegal(_: *mut BlockContext, _: u32) -> u32 {
+        // SAFETY: raises SIGILL, which the test expects.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            std::arch::asm!("ud2")
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            std::arch::asm!("udf #0")
+        }
+        0
+    }
+
+    #[test]
+    fn a_good_call_returns_its_status() {
+        let scope = Scope::enter();
+        let mut word = 0u32;
+        // SAFETY: stores to `word`.
+        let status = unsafe { scope.call(store, (&raw mut word).cast(), 42) };
+        assert_eq!((status, word), (Ok(7), 42));
+    }
+
+    #[test]
+    fn a_wild_store_is_an_error_and_can_be_repeated() {
+        let scope = Scope::enter();
+        for address in [8u64, 0x10_0000, 4096] {
+            // SAFETY: the store faults.
+            let fault = unsafe { scope.call(store, address as *mut BlockContext, 1) }.unwrap_err();
+            assert!(fault.memory);
+            assert_eq!(fault.address, address);
+            assert_ne!(fault.pc, 0);
+        }
+    }
+
+    #[test]
+    fn illegal_instructions_are_told_from_bad_addresses() {
+        let scope = Scope::enter();
+        // SAFETY: raises SIGILL.
+        let fault = unsafe { scope.call(illegal, ptr::null_mut(), 0) }.unwrap_err();
+        assert!(!fault.memory);
+    }
+
+    #[test]
+    fn faults_on_many_threads_at_once_stay_apart() {
+        std::thread::scope(|threads| {
+            for thread in 1..=8u64 {
+                threads.spawn(move || {
+                    let _stack = SignalStack::install();
+                    for round in 0..200u64 {
+                        let scope = Scope::enter();
+                        let address = thread * 256 + round % 64 * 4;
+                        // SAFETY: the store faults: nothing is mapped in the first page.
+                        let fault = unsafe { scope.call(store, address as *mut BlockContext, 1) }.unwrap_err();
+                        assert_eq!(fault.address, address);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn untrusted_reads_say_how_far_they_got() {
+        let mut to = [1u8; 8];
+        assert_eq!(try_read(16, &mut to, false), None);
+        let text = b"abc\0def\0";
+        assert_eq!(try_read(text.as_ptr() as u64, &mut to, true), Some(4));
+        assert_eq!(&to[..4], b"abc\0");
+        assert_eq!(try_read(text.as_ptr() as u64, &mut to, false), Some(8));
+    }
+
+    #[test]
+    fn the_floating_point_environment_of_the_caller_survives() {
+        let before = arch::environment();
+        {
+            let _scope = Scope::enter();
+            arch::set_environment(arch::DEFAULT_ENVIRONMENT);
+        }
+        assert_eq!(arch::environment(), before);
+    }
+}

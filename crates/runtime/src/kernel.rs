@@ -1,0 +1,332 @@
+//! Kernels: arguments checked, code specialised on the block shape, launches made.
+//!
+//! Model. A kernel has one piece of code per block shape (and per plain or cooperative launch), made at its first launch
+//! and kept. Everything about a launch is checked before it is enqueued; what goes wrong later is the kernel's fault.
+
+use crate::context::ContextShared;
+use crate::device::{self, DeviceShared};
+use crate::error::Error;
+use crate::exec::code::Code;
+use crate::exec::frame::{LaunchFacts, LaunchFrame};
+use crate::exec::resident::Residents;
+use crate::launch::{Cooperation, Launch, LaunchConfig, LaunchParts};
+use crate::module::ModuleShared;
+use crate::stream::{Operation, Stream};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use vgpu_jit::{EntryKind, KernelLayout, Specialization};
+use vgpu_ptx::ir;
+use vgpu_types::Dim3;
+
+/// What determines a kernel's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    block: Dim3,
+    cooperative: bool,
+}
+
+type Made = Arc<OnceLock<Result<Arc<Code>, Error>>>;
+
+/// The part of a kernel that its launches keep alive.
+pub(crate) struct KernelShared {
+    id: ir::FuncId,
+    name: Arc<str>,
+    params: Vec<ir::Param>,
+    param_bytes: u32,
+    performance: ir::Performance,
+    made: Mutex<Vec<(Shape, Made)>>,
+}
+
+impl KernelShared {
+    pub(crate) fn new(id: ir::FuncId, function: &ir::Function) -> Self {
+        Self {
+            id,
+            name: function.name.as_str().into(),
+            params: function.params.clone(),
+            param_bytes: function.param_bytes(),
+            performance: function.performance.clone(),
+            made: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What a kernel needs at one block shape; the names follow CUDA's `cudaFuncAttributes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelAttributes {
+    /// Threads per block, at most.
+    pub max_threads_per_block: u32,
+    /// Static shared memory.
+    pub static_shared_bytes: u32,
+    /// Local memory per thread.
+    pub local_bytes: u32,
+    /// Parameter buffer.
+    pub param_bytes: u32,
+    /// Threads that run as one vector program.
+    pub lanes: u32,
+    /// Threads of the block may wait for each other.
+    pub resumable: bool,
+}
+
+/// See the module header. Clones are the same kernel.
+#[derive(Clone)]
+pub struct Kernel {
+    module: Arc<ModuleShared>,
+    shared: Arc<KernelShared>,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    pub(crate) const fn new(module: Arc<ModuleShared>, shared: Arc<KernelShared>) -> Self {
+        Self { module, shared }
+    }
+
+    /// Name in the text.
+    pub fn name(&self) -> &str {
+        self.shared.name()
+    }
+
+    /// Parameters in order.
+    pub fn params(&self) -> &[ir::Param] {
+        &self.shared.params
+    }
+
+    /// What the kernel needs at a block shape. Compiles it if it was not yet.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn attributes(&self, block: impl Into<Dim3>) -> Result<KernelAttributes, Error> {
+        let block = block.into();
+        self.check_block(block)?;
+        let code = self.code(Shape { block, cooperative: false })?;
+        let layout = code.layout();
+        Ok(KernelAttributes {
+            max_threads_per_block: self.thread_limit().unwrap_or(device::MAX_THREADS_PER_BLOCK.into()) as u32,
+            static_shared_bytes: layout.shared_static_bytes,
+            local_bytes: layout.local_bytes,
+            param_bytes: self.shared.param_bytes,
+            lanes: layout.lanes,
+            resumable: layout.entry == EntryKind::Resumable,
+        })
+    }
+
+    /// How many blocks of that shape a multiprocessor holds, and so how large a cooperative launch may be per worker.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn max_blocks_per_multiprocessor(
+        &self,
+        block: impl Into<Dim3>,
+        dynamic_shared_bytes: u32,
+    ) -> Result<u32, Error> {
+        let block = block.into();
+        self.check_block(block)?;
+        let code = self.code(Shape { block, cooperative: true })?;
+        self.check_shared(code.layout(), dynamic_shared_bytes)?;
+        Ok(occupancy(code.layout(), block, dynamic_shared_bytes))
+    }
+
+    /// Compiles the kernel for a block shape if it was not yet.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn prepare(&self, config: &LaunchConfig) -> Result<(), Error> {
+        self.check_block(config.block)?;
+        self.code(Shape { block: config.block, cooperative: config.cooperative }).map(drop)
+    }
+
+    /// Launches with one slice of bytes per parameter. Returns when the launch is enqueued.
+    ///
+    /// # Errors
+    /// The sticky error, or what is wrong with the arguments, the shape or the kernel; then nothing was enqueued.
+    pub fn launch(&self, stream: &Stream, config: &LaunchConfig, args: &[&[u8]]) -> Result<(), Error> {
+        let params = &self.shared.params;
+        if params.len() != args.len() {
+            return Err(Error::ArgumentCount {
+                kernel: self.name().to_owned(),
+                expected: params.len(),
+                found: args.len(),
+            });
+        }
+        let mut inline = [0u8; 256];
+        let mut heap = Vec::new();
+        let n = self.shared.param_bytes as usize;
+        let buffer = if n <= inline.len() {
+            &mut inline[..n]
+        } else {
+            heap.resize(n, 0);
+            &mut heap[..]
+        };
+        for (idx, (param, arg)) in params.iter().zip(args).enumerate() {
+            if param.size as usize != arg.len() {
+                return Err(Error::ArgumentSize {
+                    kernel: self.name().to_owned(),
+                    idx,
+                    parameter: param.name.clone(),
+                    expected: param.size as usize,
+                    found: arg.len(),
+                });
+            }
+            buffer[param.offset as usize..][..arg.len()].copy_from_slice(arg);
+        }
+        self.launch_packed(stream, config, buffer)
+    }
+
+    /// Launches with a packed parameter buffer, laid out as the parameters' offsets say.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn launch_packed(&self, stream: &Stream, config: &LaunchConfig, params: &[u8]) -> Result<(), Error> {
+        let context = stream.shared.context();
+        context.check()?;
+        if !Arc::ptr_eq(context, self.module.context()) {
+            return Err(Error::ForeignContext { what: "the kernel" });
+        }
+        if params.len() != self.shared.param_bytes as usize {
+            return Err(Error::ParameterBytes {
+                kernel: self.name().to_owned(),
+                expected: self.shared.param_bytes as usize,
+                found: params.len(),
+            });
+        }
+        self.check_block(config.block)?;
+        check_grid(config.grid)?;
+        let code = self.code(Shape { block: config.block, cooperative: config.cooperative })?;
+        self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
+        let launch = self.make_launch(stream, context, code, config, params)?;
+        stream.shared.enqueue(Operation::Launch(launch));
+        Ok(())
+    }
+
+    fn make_launch(
+        &self,
+        stream: &Stream,
+        context: &ContextShared,
+        code: Arc<Code>,
+        config: &LaunchConfig,
+        params: &[u8],
+    ) -> Result<Arc<Launch>, Error> {
+        let device = context.device();
+        let cooperation =
+            if config.cooperative { Some(self.cooperation(device, code.layout(), config)?) } else { None };
+        let facts = LaunchFacts {
+            grid: config.grid,
+            block: config.block,
+            grid_id: device.new_grid_id(),
+            grid_workspace: cooperation.as_ref().map_or(0, |cooperation| cooperation.workspace.as_ptr() as u64),
+            dynamic_shared_bytes: config.dynamic_shared_bytes,
+            n_workers: device.properties().multiprocessor_count,
+        };
+        let symbols = Arc::clone(self.module.symbols());
+        Ok(Launch::new(LaunchParts {
+            kernel_name: Arc::clone(&self.shared.name),
+            frame: LaunchFrame::new(params, code.layout().param_bytes, symbols, facts),
+            module: Arc::clone(&self.module),
+            stream: Arc::clone(&stream.shared),
+            in_order: config.deterministic && code.layout().ordered_atomics,
+            timeout: config.timeout.or(device.launch_timeout()),
+            cooperation,
+            code,
+        }))
+    }
+
+    fn cooperation(
+        &self,
+        device: &DeviceShared,
+        layout: &KernelLayout,
+        config: &LaunchConfig,
+    ) -> Result<Cooperation, Error> {
+        let per_worker = occupancy(layout, config.block, config.dynamic_shared_bytes);
+        let limit = u64::from(per_worker) * u64::from(device.properties().multiprocessor_count);
+        let blocks = config.grid.volume();
+        if blocks > u128::from(limit) {
+            return Err(Error::CooperativeTooLarge { kernel: self.name().to_owned(), blocks, limit });
+        }
+        let workspace = Box::new([AtomicU32::new(8), AtomicU32::new(0)]);
+        Ok(Cooperation { residents: Residents::new(blocks as u64), workspace })
+    }
+
+    /// Code for a shape; made by the first who asks, while others who ask for it wait.
+    fn code(&self, shape: Shape) -> Result<Arc<Code>, Error> {
+        let made = {
+            let mut all = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner);
+            match all.iter().find(|(known, _)| *known == shape) {
+                Some((_, made)) => Arc::clone(made),
+                None => {
+                    let made = Made::default();
+                    all.push((shape, Arc::clone(&made)));
+                    made
+                }
+            }
+        };
+        let specialization = || Specialization { block: shape.block, cooperative: shape.cooperative, lanes: None };
+        let maker = self.module.context().device().maker();
+        let result = made
+            .get_or_init(|| maker.make(self.module.ir(), self.module.fingerprint(), self.shared.id, &specialization()));
+        result.clone()
+    }
+
+    /// Threads that `.maxntid` allows.
+    fn thread_limit(&self) -> Option<u64> {
+        let [x, y, z] = self.shared.performance.maxntid?;
+        // A zero stands for a dimension that was not given.
+        Some(u64::from(x.max(1)) * u64::from(y.max(1)) * u64::from(z.max(1)))
+    }
+
+    fn check_block(&self, block: Dim3) -> Result<(), Error> {
+        let [x, y, z] = device::MAX_BLOCK;
+        let inside = (1..=x).contains(&block.x) && (1..=y).contains(&block.y) && (1..=z).contains(&block.z);
+        if !inside || block.volume() > u128::from(device::MAX_THREADS_PER_BLOCK) {
+            return Err(Error::BlockShape { block });
+        }
+        if let Some([x, y, z]) = self.shared.performance.reqntid {
+            let required = Dim3::new(x.max(1), y.max(1), z.max(1));
+            if required != block {
+                return Err(Error::RequiredBlockShape { kernel: self.name().to_owned(), required, block });
+            }
+        }
+        match self.thread_limit() {
+            Some(limit) if block.volume() > u128::from(limit) => {
+                Err(Error::TooManyThreads { kernel: self.name().to_owned(), limit, block })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_shared(&self, layout: &KernelLayout, dynamic_bytes: u32) -> Result<(), Error> {
+        let static_bytes = layout.shared_static_bytes;
+        let total = u64::from(static_bytes) + u64::from(dynamic_bytes);
+        if static_bytes <= device::MAX_STATIC_SHARED_BYTES && total <= u64::from(device::MAX_SHARED_BYTES) {
+            return Ok(());
+        }
+        Err(Error::SharedMemory {
+            kernel: self.name().to_owned(),
+            static_bytes: static_bytes.into(),
+            dynamic_bytes: dynamic_bytes.into(),
+            static_limit: device::MAX_STATIC_SHARED_BYTES.into(),
+            total_limit: device::MAX_SHARED_BYTES.into(),
+        })
+    }
+}
+
+fn check_grid(grid: Dim3) -> Result<(), Error> {
+    let [x, y, z] = device::MAX_GRID;
+    let inside = (1..=x).contains(&grid.x) && (1..=y).contains(&grid.y) && (1..=z).contains(&grid.z);
+    if inside { Ok(()) } else { Err(Error::GridShape { grid }) }
+}
+
+/// Blocks that a multiprocessor holds: the device claims CUDA's limits on threads, blocks and shared memory.
+fn occupancy(layout: &KernelLayout, block: Dim3, dynamic_shared_bytes: u32) -> u32 {
+    let threads = (block.volume() as u32).next_multiple_of(vgpu_types::WARP_SIZE);
+    let shared = layout.shared_static_bytes + dynamic_shared_bytes;
+    let by_shared = device::SHARED_BYTES_PER_MULTIPROCESSOR.checked_div(shared).unwrap_or(u32::MAX);
+    (device::THREADS_PER_MULTIPROCESSOR / threads).min(by_shared).min(device::BLOCKS_PER_MULTIPROCESSOR)
+}

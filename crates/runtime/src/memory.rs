@@ -1,0 +1,448 @@
+//! The device address space: allocation, lookup by address, statistics.
+//!
+//! Model. One reserved range of virtual addresses is the device's memory; an address in it is a host address, so kernels and
+//! the host use the same pointer. A *small* allocation (up to 64 KiB) comes from a size class of a slab; a *large* one has pages
+//! of its own with an inaccessible page behind it, so that running over its end faults. A freed large allocation stays
+//! committed in a cache (touching fresh pages is the expensive part of an allocation) until the cache is over its bound;
+//! then its pages go back and its addresses become free. An allocation that is being copied from or to is *pinned*: a
+//! `free` takes effect when the last pin is gone.
+//!
+//! What it does not do: tiers and spilling; zeroing (device memory is undefined after allocation, as in CUDA).
+
+use crate::error::Error;
+use crate::exec::os::{PAGE, Range};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An address in device memory. `DevicePtr::NULL` is no address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct DevicePtr(pub u64);
+
+impl DevicePtr {
+    /// No address.
+    pub const NULL: Self = Self(0);
+
+    /// The address `bytes` further on.
+    pub const fn offset(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}
+
+impl fmt::Display for DevicePtr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// How much device memory there is and how much is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryInfo {
+    /// Bytes the device has.
+    pub total_bytes: u64,
+    /// Bytes in live allocations, rounded up to their size classes.
+    pub used_bytes: u64,
+    /// Largest `used_bytes` so far.
+    pub peak_bytes: u64,
+    /// Bytes freed but kept committed for reuse.
+    pub cached_bytes: u64,
+    /// Number of live allocations.
+    pub allocations: usize,
+}
+
+/// Alignment of every allocation.
+const ALIGN: u64 = 512;
+/// Largest allocation that shares a slab with others.
+const SMALL_LIMIT: u64 = 64 << 10;
+/// Bytes of a slab.
+const SLAB_BYTES: u64 = 4 << 20;
+/// Size of a huge page.
+const HUGE: u64 = 2 << 20;
+/// Cached bytes that are always allowed.
+const CACHE_FLOOR: u64 = 256 << 20;
+
+#[derive(Debug)]
+struct Entry {
+    /// Size asked for.
+    bytes: u64,
+    /// Size of its class.
+    class: u64,
+    pins: u32,
+    freed: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: BTreeMap<u64, Entry>,
+    /// Freed and committed, by class.
+    cache: BTreeMap<u64, Vec<u64>>,
+    /// Uncommitted address ranges below `next`: offset to length.
+    holes: BTreeMap<u64, u64>,
+    /// Offset of the address space never used yet.
+    next: u64,
+    /// Unused part of the current slab: offset and bytes left.
+    slab: (u64, u64),
+    used: u64,
+    peak: u64,
+    cached: u64,
+}
+
+/// The memory of one device.
+#[derive(Debug)]
+pub(crate) struct DeviceMemory {
+    range: Range,
+    capacity: u64,
+    state: Mutex<State>,
+}
+
+/// A range of a live allocation that stays mapped as long as this exists.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    memory: Arc<DeviceMemory>,
+    allocation: u64,
+    address: u64,
+    bytes: u64,
+}
+
+impl Pinned {
+    /// First address.
+    pub(crate) const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Length in bytes.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let mut state = self.memory.lock();
+        if let Some(entry) = state.entries.get_mut(&self.allocation) {
+            entry.pins -= 1;
+            if entry.freed && entry.pins == 0 {
+                self.memory.release(&mut state, self.allocation);
+            }
+        }
+    }
+}
+
+/// The size class of an allocation: eight steps per power of two.
+fn class_of(bytes: u64) -> u64 {
+    let bytes = bytes.max(1).next_multiple_of(ALIGN);
+    let step = (bytes.next_power_of_two() / 16).max(ALIGN);
+    let step = if bytes > SMALL_LIMIT { step.max(PAGE) } else { step };
+    bytes.next_multiple_of(step)
+}
+
+impl DeviceMemory {
+    /// An address space of `reserve` bytes of which at most `capacity` are in use at a time.
+    pub(crate) fn new(reserve: u64, capacity: u64) -> Result<Arc<Self>, Error> {
+        let range = Range::reserve(reserve)?;
+        // The first address is a multiple of a huge page.
+        let first = range.base().next_multiple_of(HUGE) - range.base();
+        let state = State { next: first, ..State::default() };
+        Ok(Arc::new(Self { range, capacity, state: Mutex::new(state) }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every update leaves the state consistent before it can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn info(&self) -> MemoryInfo {
+        let state = self.lock();
+        MemoryInfo {
+            total_bytes: self.capacity,
+            used_bytes: state.used,
+            peak_bytes: state.peak,
+            cached_bytes: state.cached,
+            allocations: state.entries.values().filter(|entry| !entry.freed).count(),
+        }
+    }
+
+    /// Allocates at least `bytes` bytes. Zero bytes give a valid address that must not be accessed.
+    pub(crate) fn alloc(&self, bytes: u64) -> Result<DevicePtr, Error> {
+        let mut state = self.lock();
+        let refused = |state: &State| Error::OutOfMemory {
+            requested: bytes,
+            free: self.capacity - state.used,
+            total: self.capacity,
+        };
+        if bytes > self.capacity - state.used {
+            return Err(refused(&state));
+        }
+        let class = class_of(bytes);
+        let cached = state.cache.get_mut(&class).and_then(Vec::pop);
+        let address = if let Some(address) = cached {
+            state.cached -= class;
+            address
+        } else {
+            if state.used + state.cached + class > self.capacity {
+                self.trim(&mut state, 0);
+            }
+            let fresh = if class <= SMALL_LIMIT {
+                self.fresh_small(&mut state, class)
+            } else {
+                self.fresh_large(&mut state, class)
+            };
+            fresh.ok_or_else(|| refused(&state))?
+        };
+        state.used += class;
+        state.peak = state.peak.max(state.used);
+        state.entries.insert(address, Entry { bytes, class, pins: 0, freed: false });
+        Ok(DevicePtr(address))
+    }
+
+    fn fresh_small(&self, state: &mut State, class: u64) -> Option<u64> {
+        if state.slab.1 < class {
+            // The rest of the old slab stays unused: at most one small allocation's worth per slab.
+            let offset = take_addresses(state, SLAB_BYTES, HUGE, self.range.len(), self.range.base())?;
+            self.range.commit(offset, SLAB_BYTES).ok()?;
+            state.slab = (offset, SLAB_BYTES);
+        }
+        let offset = state.slab.0;
+        state.slab = (offset + class, state.slab.1 - class);
+        Some(self.range.base() + offset)
+    }
+
+    fn fresh_large(&self, state: &mut State, class: u64) -> Option<u64> {
+        let align = if class >= HUGE { HUGE } else { PAGE };
+        let offset = take_addresses(state, class + PAGE, align, self.range.len(), self.range.base())?;
+        if self.range.commit(offset, class).is_err() {
+            give_addresses(state, offset, class + PAGE);
+            return None;
+        }
+        if class >= HUGE {
+            self.range.advise_huge(offset, class);
+        }
+        Some(self.range.base() + offset)
+    }
+
+    /// Frees the allocation that starts at `address`; the null address is accepted and ignored.
+    pub(crate) fn free(&self, address: DevicePtr) -> Result<(), Error> {
+        if address == DevicePtr::NULL {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        match state.entries.get_mut(&address.0) {
+            Some(entry) if !entry.freed => entry.freed = true,
+            _ => return Err(Error::InvalidFree { address }),
+        }
+        if state.entries[&address.0].pins == 0 {
+            self.release(&mut state, address.0);
+        }
+        Ok(())
+    }
+
+    fn release(&self, state: &mut State, address: u64) {
+        let Some(entry) = state.entries.remove(&address) else { return };
+        state.used -= entry.class;
+        state.cached += entry.class;
+        state.cache.entry(entry.class).or_default().push(address);
+        if entry.class > SMALL_LIMIT {
+            let bound = CACHE_FLOOR.max(self.capacity / 8);
+            if state.cached > bound {
+                self.trim(state, bound / 2);
+            }
+        }
+    }
+
+    /// Gives cached large allocations back to the system, largest first, until at most `bound` bytes are cached.
+    fn trim(&self, state: &mut State, bound: u64) {
+        while state.cached > bound {
+            let Some((&class, addresses)) = state.cache.iter_mut().rev().find(|(_, addresses)| !addresses.is_empty())
+            else {
+                return;
+            };
+            if class <= SMALL_LIMIT {
+                return;
+            }
+            let address = addresses.pop().expect("the search skipped empty lists");
+            state.cached -= class;
+            let offset = address - self.range.base();
+            if self.range.decommit(offset, class).is_ok() {
+                give_addresses(state, offset, class + PAGE);
+            }
+        }
+    }
+
+    /// Start and size of the live allocation that contains `address`.
+    pub(crate) fn lookup(&self, address: DevicePtr) -> Option<(DevicePtr, u64)> {
+        let state = self.lock();
+        let (&start, entry) = state.entries.range(..=address.0).next_back()?;
+        (!entry.freed && address.0 - start < entry.bytes.max(1)).then_some((DevicePtr(start), entry.bytes))
+    }
+
+    /// Pins `bytes` bytes at `address`, which must lie inside one live allocation.
+    pub(crate) fn pin(self: &Arc<Self>, address: DevicePtr, bytes: u64) -> Result<Pinned, Error> {
+        let mut state = self.lock();
+        let found = state.entries.range_mut(..=address.0).next_back();
+        if let Some((&start, entry)) = found {
+            let offset = address.0 - start;
+            if !entry.freed && offset.checked_add(bytes).is_some_and(|end| end <= entry.bytes) {
+                entry.pins += 1;
+                drop(state);
+                return Ok(Pinned { memory: Arc::clone(self), allocation: start, address: address.0, bytes });
+            }
+        }
+        Err(Error::InvalidAddress { address, bytes })
+    }
+}
+
+/// Takes `len` bytes of addresses, aligned, from a hole or from the end. Offsets are relative to the range's start `base`.
+fn take_addresses(state: &mut State, len: u64, align: u64, limit: u64, base: u64) -> Option<u64> {
+    let aligned = |offset: u64| (base + offset).next_multiple_of(align) - base;
+    let hole = state.holes.iter().map(|(&start, &size)| (start, size)).find(|&(start, size)| {
+        let offset = aligned(start);
+        offset - start <= size && size - (offset - start) >= len
+    });
+    if let Some((start, size)) = hole {
+        state.holes.remove(&start);
+        let offset = aligned(start);
+        if offset > start {
+            state.holes.insert(start, offset - start);
+        }
+        let end = start + size;
+        if offset + len < end {
+            state.holes.insert(offset + len, end - offset - len);
+        }
+        return Some(offset);
+    }
+    let offset = aligned(state.next);
+    let end = offset.checked_add(len)?;
+    if end > limit {
+        return None;
+    }
+    if offset > state.next {
+        let gap = state.next;
+        give_addresses(state, gap, offset - gap);
+    }
+    state.next = end;
+    Some(offset)
+}
+
+/// Makes addresses free again and joins neighbouring holes.
+fn give_addresses(state: &mut State, mut offset: u64, mut len: u64) {
+    if let Some((&start, &size)) = state.holes.range(..offset).next_back()
+        && start + size == offset
+    {
+        state.holes.remove(&start);
+        offset = start;
+        len += size;
+    }
+    if let Some(size) = state.holes.remove(&(offset + len)) {
+        len += size;
+    }
+    state.holes.insert(offset, len);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(capacity: u64) -> Arc<DeviceMemory> {
+        DeviceMemory::new(1 << 36, capacity).unwrap()
+    }
+
+    #[test]
+    fn classes_waste_at_most_an_eighth_beyond_the_alignment() {
+        for bytes in [1, 511, 512, 513, 5_000, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 123_456_789] {
+            let class = class_of(bytes);
+            assert!(class >= bytes && class.is_multiple_of(ALIGN));
+            assert!(class - bytes <= bytes / 8 + PAGE, "{bytes} -> {class}");
+            assert_eq!(class_of(class), class);
+        }
+    }
+
+    #[test]
+    fn allocations_are_aligned_disjoint_and_counted() {
+        let memory = memory(1 << 30);
+        let mut seen: Vec<(u64, u64)> = Vec::new();
+        for idx in 0..300u64 {
+            let bytes = (idx * 7919) % 200_000;
+            let address = memory.alloc(bytes).unwrap();
+            assert_eq!(address.0 % ALIGN, 0);
+            seen.push((address.0, address.0 + class_of(bytes)));
+        }
+        seen.sort_unstable();
+        assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        assert_eq!(memory.info().allocations, 300);
+        for (start, _) in &seen {
+            memory.free(DevicePtr(*start)).unwrap();
+        }
+        let info = memory.info();
+        assert_eq!((info.used_bytes, info.allocations), (0, 0));
+        assert!(info.peak_bytes > 0);
+    }
+
+    #[test]
+    fn freed_memory_is_reused_and_a_million_cycles_do_not_grow() {
+        let memory = memory(1 << 30);
+        for _ in 0..1_000 {
+            let first = memory.alloc(100_000).unwrap();
+            let second = memory.alloc(3_000_000).unwrap();
+            memory.free(first).unwrap();
+            memory.free(second).unwrap();
+        }
+        assert!(memory.info().cached_bytes < 4 << 20);
+    }
+
+    #[test]
+    fn capacity_is_a_limit_and_the_message_has_the_numbers() {
+        let memory = memory(1 << 20);
+        let error = memory.alloc(2 << 20).unwrap_err();
+        assert_eq!(error, Error::OutOfMemory { requested: 2 << 20, free: 1 << 20, total: 1 << 20 });
+        assert!(memory.alloc(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn cached_memory_goes_back_when_it_is_needed() {
+        let memory = memory(64 << 20);
+        let first = memory.alloc(40 << 20).unwrap();
+        memory.free(first).unwrap();
+        let second = memory.alloc(50 << 20).unwrap();
+        assert_eq!(memory.info().cached_bytes, 0);
+        memory.free(second).unwrap();
+    }
+
+    #[test]
+    fn lookup_and_free_know_only_live_allocations() {
+        let memory = memory(1 << 30);
+        let start = memory.alloc(1000).unwrap();
+        assert_eq!(memory.lookup(start.offset(999)), Some((start, 1000)));
+        assert_eq!(memory.lookup(start.offset(1000)), None);
+        assert_eq!(memory.free(start.offset(8)), Err(Error::InvalidFree { address: start.offset(8) }));
+        memory.free(start).unwrap();
+        assert_eq!(memory.lookup(start), None);
+        assert_eq!(memory.free(start), Err(Error::InvalidFree { address: start }));
+        assert_eq!(memory.free(DevicePtr::NULL), Ok(()));
+    }
+
+    #[test]
+    fn a_pin_delays_the_free() {
+        let memory = memory(1 << 30);
+        let start = memory.alloc(100_000).unwrap();
+        assert!(memory.pin(start, 100_001).is_err());
+        assert!(memory.pin(start.offset(1), u64::MAX).is_err());
+        let pinned = memory.pin(start.offset(10), 20).unwrap();
+        assert_eq!((pinned.address(), pinned.bytes()), (start.0 + 10, 20));
+        memory.free(start).unwrap();
+        assert!(memory.pin(start, 1).is_err());
+        assert!(memory.info().used_bytes > 0);
+        drop(pinned);
+        assert_eq!(memory.info().used_bytes, 0);
+    }
+
+    #[test]
+    fn holes_join() {
+        let mut state = State::default();
+        let offsets: Vec<u64> = (0..4).map(|_| take_addresses(&mut state, 100, 1, 1000, 0).unwrap()).collect();
+        for idx in [0, 2, 1, 3] {
+            give_addresses(&mut state, offsets[idx], 100);
+        }
+        assert_eq!(state.holes.into_iter().collect::<Vec<_>>(), [(0, 400)]);
+    }
+}

@@ -1,0 +1,203 @@
+//! Modules: PTX made ready to launch. Variables get device memory and their initial contents; kernels are found by name.
+
+use crate::context::{Context, ContextShared};
+use crate::error::Error;
+use crate::exec::copy;
+use crate::kernel::{Kernel, KernelShared};
+use crate::memory::DevicePtr;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use vgpu_ptx::ir::{self, InitPart, Linkage, Space, SymbolRef};
+use vgpu_types::IndexVec;
+
+/// The part of a module that its kernels and launches keep alive.
+pub(crate) struct ModuleShared {
+    context: Arc<ContextShared>,
+    ir: ir::Module,
+    fingerprint: [u8; 32],
+    /// Generic address of each variable by `VarId`; 0 for `.shared` ones.
+    symbols: Arc<[u64]>,
+    kernels: Vec<Arc<KernelShared>>,
+}
+
+impl ModuleShared {
+    pub(crate) const fn context(&self) -> &Arc<ContextShared> {
+        &self.context
+    }
+
+    pub(crate) const fn ir(&self) -> &ir::Module {
+        &self.ir
+    }
+
+    pub(crate) const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
+    pub(crate) const fn symbols(&self) -> &Arc<[u64]> {
+        &self.symbols
+    }
+}
+
+impl Drop for ModuleShared {
+    fn drop(&mut self) {
+        for &address in self.symbols.iter().filter(|address| **address != 0) {
+            // The module allocated these and nobody else may free them.
+            let _ = self.context.release(DevicePtr(address));
+        }
+    }
+}
+
+/// See the module header. Clones are the same module.
+#[derive(Clone)]
+pub struct Module {
+    shared: Arc<ModuleShared>,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("kernels", &self.kernel_names()).finish()
+    }
+}
+
+/// Feeds formatted text to a hash.
+struct HashText(blake3::Hasher);
+
+impl fmt::Write for HashText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Module {
+    /// Loads PTX text.
+    ///
+    /// # Errors
+    /// [`Error::Load`] with all diagnostics; [`Error::UndefinedVariable`]; [`Error::OutOfMemory`]; the sticky error.
+    pub fn load(context: &Context, text: &str) -> Result<Self, Error> {
+        let ir = vgpu_ptx::load(text).map_err(Error::Load)?;
+        Self::place(context, ir, blake3::hash(text.as_bytes()).into())
+    }
+
+    /// Takes a module in IR form.
+    ///
+    /// # Errors
+    /// [`Error::UndefinedVariable`]; [`Error::OutOfMemory`]; the sticky error.
+    pub fn from_ir(context: &Context, ir: ir::Module) -> Result<Self, Error> {
+        let mut hash = HashText(blake3::Hasher::new());
+        // Hashing cannot fail.
+        let _ = write!(hash, "{ir:?}");
+        Self::place(context, ir, hash.0.finalize().into())
+    }
+
+    fn place(context: &Context, ir: ir::Module, fingerprint: [u8; 32]) -> Result<Self, Error> {
+        let shared = &context.shared;
+        shared.check()?;
+        let mut symbols = vec![0u64; ir.variables.len()];
+        let placed = place_variables(shared, &ir, &mut symbols);
+        if let Err(error) = placed {
+            for &address in symbols.iter().filter(|address| **address != 0) {
+                // Allocated above by this very call.
+                let _ = shared.release(DevicePtr(address));
+            }
+            return Err(error);
+        }
+        let kernels = ir.functions.iter_enumerated();
+        let kernels = kernels
+            .filter(|(_, function)| function.kind == ir::FunctionKind::Kernel && !function.is_declaration())
+            .map(|(id, function)| Arc::new(KernelShared::new(id, function)))
+            .collect();
+        let shared = ModuleShared { context: Arc::clone(shared), ir, fingerprint, symbols: symbols.into(), kernels };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The module's IR.
+    pub fn ir(&self) -> &ir::Module {
+        self.shared.ir()
+    }
+
+    /// Names of the kernels, in the text's order.
+    pub fn kernel_names(&self) -> Vec<&str> {
+        self.shared.kernels.iter().map(|kernel| kernel.name()).collect()
+    }
+
+    /// The kernel of that name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKernel`].
+    pub fn kernel(&self, name: &str) -> Result<Kernel, Error> {
+        let found = self.shared.kernels.iter().find(|kernel| kernel.name() == name);
+        found.map(|kernel| Kernel::new(Arc::clone(&self.shared), Arc::clone(kernel))).ok_or_else(|| {
+            Error::UnknownKernel {
+                name: name.to_owned(),
+                available: self.kernel_names().into_iter().map(str::to_owned).collect(),
+            }
+        })
+    }
+
+    /// Address and size of a `.global` or `.const` variable.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVariable`].
+    pub fn variable(&self, name: &str) -> Result<(DevicePtr, u64), Error> {
+        let ir = self.shared.ir();
+        let found = ir.variable(name).filter(|id| self.shared.symbols[id.idx()] != 0);
+        found.map(|id| (DevicePtr(self.shared.symbols[id.idx()]), ir.variables[id].size)).ok_or_else(|| {
+            let named =
+                ir.variables.iter().filter(|variable| !variable.function_scoped && variable.space != Space::Shared);
+            Error::UnknownVariable {
+                name: name.to_owned(),
+                available: named.map(|variable| variable.name.clone()).collect(),
+            }
+        })
+    }
+}
+
+/// Allocates and initialises the `.global` and `.const` variables; fills `symbols` as far as it gets.
+fn place_variables(context: &Arc<ContextShared>, ir: &ir::Module, symbols: &mut [u64]) -> Result<(), Error> {
+    let in_memory = || ir.variables.iter_enumerated().filter(|(_, variable)| variable.space != Space::Shared);
+    for (id, variable) in in_memory() {
+        if variable.linkage == Linkage::Extern {
+            return Err(Error::UndefinedVariable { name: variable.name.clone() });
+        }
+        symbols[id.idx()] = context.alloc(variable.size.max(1))?.0;
+    }
+    for (id, variable) in in_memory() {
+        let pinned = context.pin(DevicePtr(symbols[id.idx()]), variable.size)?;
+        if variable.init.is_empty() {
+            copy::fill(&pinned, &[0]);
+        } else {
+            copy::to_device(&pinned, &initial_contents(variable, symbols, &ir.variables));
+        }
+    }
+    Ok(())
+}
+
+fn initial_contents(
+    variable: &ir::Variable,
+    symbols: &[u64],
+    variables: &IndexVec<ir::VarId, ir::Variable>,
+) -> Vec<u8> {
+    let mut contents = vec![0u8; variable.size as usize];
+    let mut write = |offset: u32, bytes: &[u8]| {
+        // The verifier checked that initialisers fit; what does not is cut off rather than written elsewhere.
+        let start = (offset as usize).min(contents.len());
+        let n = bytes.len().min(contents.len() - start);
+        contents[start..start + n].copy_from_slice(&bytes[..n]);
+    };
+    for part in &variable.init {
+        match part {
+            InitPart::Bytes { offset, bytes } => write(*offset, bytes),
+            InitPart::Address { offset, size, symbol, addend, generic: _, shift } => {
+                let address = match symbol {
+                    SymbolRef::Var(id) if variables[*id].space == Space::Shared => 0,
+                    SymbolRef::Var(id) => symbols[id.idx()],
+                    SymbolRef::Func(id) => u64::from(id.0) + 1,
+                };
+                let value = address.wrapping_add_signed(*addend) >> shift.min(&63);
+                write(*offset, &value.to_le_bytes()[..(*size as usize).min(8)]);
+            }
+        }
+    }
+    contents
+}
