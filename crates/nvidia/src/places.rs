@@ -1,0 +1,62 @@
+//! Where NVRTC and the CUDA headers may be: a CUDA toolkit, or the packages from PyPI in the active Python.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Folders of NVIDIA software: each may have `lib` or `lib64`, and `include`.
+pub fn folders() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for variable in ["CUDA_HOME", "CUDA_PATH"] {
+        found.extend(std::env::var_os(variable).map(PathBuf::from));
+    }
+    for packages in site_packages() {
+        // cu13 and later share one folder; before, each package had its own.
+        let own = subfolders(&packages.join("nvidia"));
+        found.extend(own.into_iter().filter(|dir| dir.join("lib").is_dir() || dir.join("include").is_dir()));
+    }
+    found.push("/usr/local/cuda".into());
+    found
+}
+
+/// Files in the folders' library directories whose name starts with `prefix`, newest version first within a folder.
+pub fn libraries(folders: &[PathBuf], prefix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for dir in folders.iter().flat_map(|folder| [folder.join("lib"), folder.join("lib64")]) {
+        let mut here: Vec<_> = entries(&dir).into_iter().filter(|path| is_library(path, prefix)).collect();
+        here.sort();
+        found.extend(here.into_iter().rev());
+    }
+    found
+}
+
+/// Include directories that have `header`.
+pub fn include_dirs(folders: &[PathBuf], header: &str) -> Vec<PathBuf> {
+    folders.iter().map(|folder| folder.join("include")).filter(|dir| dir.join(header).exists()).collect()
+}
+
+fn is_library(path: &Path, prefix: &str) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.starts_with(prefix) && !name.contains(".alt.")
+}
+
+/// Package folders of the active virtual environment, or else of the `python3` on the path.
+fn site_packages() -> Vec<PathBuf> {
+    if let Some(environment) = std::env::var_os("VIRTUAL_ENV") {
+        let versions = subfolders(&Path::new(&environment).join("lib"));
+        return versions.into_iter().map(|dir| dir.join("site-packages")).filter(|dir| dir.is_dir()).collect();
+    }
+    let script = "import site, sysconfig; print(sysconfig.get_path('purelib')); print(site.getusersitepackages())";
+    let output = Command::new("python3").args(["-c", script]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().map(PathBuf::from).filter(|dir| dir.is_dir()).collect()
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn subfolders(dir: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = entries(dir).into_iter().filter(|path| path.is_dir()).collect();
+    found.sort();
+    found
+}
