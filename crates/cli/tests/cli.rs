@@ -1,0 +1,221 @@
+//! The `vgpu` binary as a user meets it: exit statuses, messages, files.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const BROKEN: &str = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry f()\n{\n\t.reg .b32 %r<3>;\n\tadd.u33 %r1, %r2, 1;\n\tret;\n}\n";
+
+/// Stores 1 through its pointer for ever when `n` is not 0.
+const LOOP: &str = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry spin(.param .u64 p, .param .u32 n)\n{\n\
+    \t.reg .b64 %rd<2>;\n\t.reg .b32 %r<3>;\n\t.reg .pred %q<2>;\n\tld.param.u64 %rd1, [p];\n\tld.param.u32 %r1, [n];\n\
+    $again:\n\tst.volatile.global.u32 [%rd1], 1;\n\tld.volatile.global.u32 %r2, [%rd1];\n\tmul.lo.u32 %r2, %r2, %r1;\n\
+    \tsetp.ne.u32 %q1, %r2, 0;\n\t@%q1 bra $again;\n\tret;\n}\n";
+
+/// A folder of this test's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("vgpu-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the temporary folder can be written");
+        Self(path)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).expect("the temporary folder can be written");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn kernel(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kernels").join(name)
+}
+
+fn vgpu(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vgpu"));
+    command.args(args).env("VGPU_CACHE", "off").output().expect("the binary starts")
+}
+
+fn check(args: &[&str], status: i32, out: &[&str], err: &[&str]) -> String {
+    let output = vgpu(args);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{args:?}\n{stdout}\n{stderr}");
+    for text in out {
+        assert!(stdout.contains(text), "{args:?}: no \"{text}\" in standard output:\n{stdout}");
+    }
+    for text in err {
+        assert!(stderr.contains(text), "{args:?}: no \"{text}\" in standard error:\n{stderr}");
+    }
+    stdout.into_owned()
+}
+
+fn json(args: &[&str], status: i32) -> Value {
+    let out = check(args, status, &[], &[]);
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}:\n{out}"))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+/// A `.npy` file of floats, written here independently of the program's own writer.
+fn npy(values: &[f32]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", values.len());
+    header.push_str(&" ".repeat(117 - header.len()));
+    header.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    file.extend(header.as_bytes());
+    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    file
+}
+
+fn floats(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).expect("the output was written");
+    bytes[128..].as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+#[test]
+fn check_accepts_the_collection() {
+    for name in ["saxpy.ptx", "sha256d.ptx", "softmax.ptx"] {
+        check(&["check", text(&kernel(name))], 0, &["ok, 1 kernel\n"], &[]);
+    }
+}
+
+#[test]
+fn check_shows_a_caret() {
+    let folder = Folder::new("check");
+    let file = folder.file("broken.ptx", BROKEN);
+    check(
+        &["check", text(&file)],
+        1,
+        &["error[", "broken.ptx:7:", "add.u33 %r1, %r2, 1;", "^", "1 error, 0 warnings"],
+        &[],
+    );
+    let report = json(&["check", "--json", text(&file)], 1);
+    assert_eq!(report[0]["diagnostics"][0]["place"]["line"], 7);
+    assert_eq!(report[0]["diagnostics"][0]["severity"], "error");
+}
+
+#[test]
+fn usage_has_its_own_status() {
+    check(&["check", "no-such-file.ptx"], 2, &[], &["cannot read no-such-file.ptx"]);
+    check(&["check"], 2, &[], &["Usage"]);
+    check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u33:1"], 2, &[], &["is no argument; accepted are"]);
+    check(&["run", text(&kernel("saxpy.ptx")), "--grid", "0"], 2, &[], &["is no shape"]);
+    check(&["run", text(&kernel("saxpy.ptx")), "--kernel", "daxpy"], 2, &[], &["daxpy", "saxpy"]);
+    check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u32:1"], 2, &[], &["takes 4 arguments, 1 were given"]);
+}
+
+#[test]
+fn version_and_info() {
+    check(&["--version"], 0, &[env!("CARGO_PKG_VERSION")], &[]);
+    check(&["info"], 0, &["Warp size", "Vector instructions in use"], &[]);
+    let info = json(&["info", "--json"], 0);
+    assert_eq!(info["warp_size"], 32);
+    assert_eq!(info["max_threads_per_block"], 1024);
+}
+
+#[test]
+fn run_saxpy_on_files() {
+    let folder = Folder::new("saxpy");
+    let x: Vec<f32> = (0..1000).map(|i| i as f32 * 0.5).collect();
+    let y: Vec<f32> = (0..1000).map(|i| 1000.0 - i as f32).collect();
+    let (x_file, y_file) = (folder.file("x.npy", npy(&x)), folder.file("y.npy", npy(&y)));
+    let (x_arg, y_arg) = (format!("in:{}", text(&x_file)), format!("inout:{}", text(&y_file)));
+    let ptx = kernel("saxpy.ptx");
+    let args = [
+        "run",
+        text(&ptx),
+        "--grid",
+        "4",
+        "--block",
+        "256",
+        "--arg",
+        "u32:1000",
+        "--arg",
+        "f32:2",
+        "--arg",
+        &x_arg,
+        "--arg",
+        &y_arg,
+    ];
+    check(
+        &args,
+        0,
+        &["saxpy: grid (4, 1, 1), block (256, 1, 1)", "kernel time", "12000 bytes", "y.npy f32[1000]"],
+        &[],
+    );
+    let expected: Vec<f32> = x.iter().zip(&y).map(|(x, y)| 2.0 * x + y).collect();
+    assert_eq!(floats(&y_file), expected);
+}
+
+#[test]
+fn repeated_launches_start_from_the_same_arrays() {
+    let folder = Folder::new("repeat");
+    let out = folder.0.join("out.npy");
+    let (ptx, out_arg) = (kernel("reduce_shfl.ptx"), format!("out:{}:f32[1]", text(&out)));
+    let ones = folder.file("ones.npy", npy(&[1.0; 4096]));
+    let in_arg = format!("in:{}", text(&ones));
+    let args = [
+        "run",
+        text(&ptx),
+        "--json",
+        "--grid",
+        "4",
+        "--block",
+        "256",
+        "--repeat",
+        "3",
+        "--arg",
+        &in_arg,
+        "--arg",
+        &out_arg,
+        "--arg",
+        "u32:4096",
+    ];
+    let report = json(&args, 0);
+    assert_eq!(report["times_ms"].as_array().map(Vec::len), Some(3));
+    assert_eq!(report["array_bytes"], 4097 * 4);
+    assert_eq!(floats(&out), [4096.0]);
+}
+
+#[test]
+fn a_runaway_kernel_ends() {
+    let folder = Folder::new("spin");
+    let file = folder.file("spin.ptx", LOOP);
+    let args = |n| ["run", text(&file), "--timeout-ms", "300", "--arg", "zeros:u32[1]", "--arg", n];
+    check(&args("u32:0"), 0, &["spin: grid (1, 1, 1)"], &[]);
+    check(&args("u32:1"), 1, &[], &["spin"]);
+    let report = json(&[&args("u32:1")[..], &["--json"]].concat(), 1);
+    assert_eq!(report["error"]["kind"], "input");
+}
+
+#[test]
+fn a_fault_is_an_error() {
+    let ptx = kernel("saxpy.ptx");
+    let wild = "u64:0x10000000000000";
+    let args = ["run", text(&ptx), "--block", "32", "--arg", "u32:32", "--arg", "f32:2", "--arg", wild, "--arg", wild];
+    check(&args, 1, &[], &["saxpy", "address"]);
+}
+
+#[test]
+fn cuda_source_compiles_or_says_how() {
+    let folder = Folder::new("cuda");
+    let file = folder.file("one.cu", "extern \"C\" __global__ void one(float* p) { p[threadIdx.x] = 1.0f; }");
+    let out = folder.0.join("p.npy");
+    let output = vgpu(&["run", text(&file), "--block", "64", "--arg", &format!("out:{}:f32[64]", text(&out))]);
+    if output.status.success() {
+        assert_eq!(floats(&out), [1.0; 64]);
+    } else {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("pip install nvidia-cuda-nvrtc nvidia-cuda-runtime"), "{error}");
+    }
+}
