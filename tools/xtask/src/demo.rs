@@ -4,8 +4,9 @@ use crate::metadata::Metadata;
 use crate::{Suite, python, setup, shell};
 use anyhow::Result;
 
-/// Intel's OpenCL runtime for CPUs and the way to it; versions are recorded with the results.
-const OPENCL_PACKAGES: &[&str] = &["intel-opencl-rt", "pyopencl", "numpy"];
+/// Intel's OpenCL runtime for CPUs, the libraries that it needs and does not name, and the way to it. The versions in use are
+/// recorded with the results.
+const OPENCL_PACKAGES: &[&str] = &["intel-opencl-rt", "intel-cmplr-lib-rt", "pyopencl", "numpy"];
 
 /// The demonstration.
 ///

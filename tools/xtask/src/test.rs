@@ -49,7 +49,7 @@ pub fn soak(minutes: u64) -> Result<()> {
     let target = metadata::Metadata::load()?.target_directory;
     shell::run(shell::cargo().args(["build", "--release", "--quiet", "--package", "filetests", "--package", "bench"]))?;
     let seconds = (minutes * 60).to_string();
-    shell::run(shell::program(target.join("release/filetests")).args(["random", "--seconds", &seconds]))?;
+    shell::run(shell::program(target.join("release/filetests")).args(["ptxgen", "--seconds", &seconds]))?;
     shell::run(shell::program(target.join("release/bench")).args(["launch", "--only", "growth"]))
 }
 

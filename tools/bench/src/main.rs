@@ -1,0 +1,45 @@
+//! Benchmarks. Each suite prints a table, ends with a `RESULT` line, and leaves its raw results under `bench/runs`.
+//!
+//! Only ratios taken in one run count: peers take turns with vgpu, round by round. Nothing here is a test.
+//! `cargo xtask bench SUITE` builds and runs this.
+#![forbid(unsafe_code)]
+
+mod kernels;
+mod launch;
+mod record;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Benchmarks of vgpu.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// The kernel collection: vgpu, native C and Intel's OpenCL runtime.
+    Kernels(kernels::Options),
+    /// Launch and compile latencies, and memory over a million launches.
+    Launch(launch::Options),
+}
+
+fn run() -> Result<()> {
+    match Cli::parse().suite {
+        Suite::Kernels(options) => kernels::run(&options),
+        Suite::Launch(options) => launch::run(&options),
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
