@@ -80,7 +80,7 @@ pub struct LaunchContext {
     pub block: [u32; 3],
     /// `%gridid`.
     pub grid_id: u64,
-    /// `%envreg1` (low) and `%envreg2` (high): address of the cooperative-launch workspace, or 0.
+    /// `%envreg1` (high) and `%envreg2` (low): address of the cooperative-launch workspace, or 0.
     pub grid_workspace: u64,
     /// `%dynamic_smem_size`: bytes of dynamic shared memory.
     pub dynamic_shared_bytes: u32,

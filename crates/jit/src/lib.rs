@@ -4,13 +4,27 @@
 //! calling it is the runtime's business. The contract between generated code and the runtime is [`abi`].
 //! Source of the method: ../../ARCHITECTURE.md, "The JIT".
 
-pub mod abi;
+mod pipeline;
+
+mod emit;
+mod middle;
+mod ops;
+
 mod llvm;
 #[cfg(test)]
 mod loaded;
+
+pub mod abi;
+mod error;
 mod object_code;
-mod ops;
 mod target;
 
+pub use error::JitError;
 pub use object_code::{EntryKind, KernelLayout, ObjectCode, Specialization};
+pub use pipeline::{compile, dump, stages};
 pub use target::{Isa, Target};
+
+/// Registers of one function; the parser's own limit is the same.
+pub(crate) const MAX_REGISTERS: usize = 4_000_000;
+/// Blocks of one function.
+pub(crate) const MAX_BLOCKS: usize = 400_000;

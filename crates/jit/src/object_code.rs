@@ -9,6 +9,9 @@ pub struct Specialization {
     pub block: Dim3,
     /// The launch keeps all its blocks alive and may synchronise them: spinning loops yield.
     pub cooperative: bool,
+    /// `gridDim * blockDim` is below 2^31 in each dimension, as in nearly every launch: index arithmetic is then known
+    /// not to wrap.
+    pub grid_in_i32: bool,
     /// Threads per program; `None` lets the compiler choose.
     pub lanes: Option<u32>,
 }

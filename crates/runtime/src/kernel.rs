@@ -23,6 +23,26 @@ use vgpu_types::Dim3;
 struct Shape {
     block: Dim3,
     cooperative: bool,
+    grid_in_i32: bool,
+}
+
+impl Shape {
+    /// The shape of a plain launch of ordinary size, to ask for a kernel's needs.
+    const fn plain(block: Dim3) -> Self {
+        Self { block, cooperative: false, grid_in_i32: true }
+    }
+
+    fn of(config: &LaunchConfig) -> Self {
+        let (grid, block) = (config.grid, config.block);
+        let extents = [(grid.x, block.x), (grid.y, block.y), (grid.z, block.z)];
+        let fits = |(blocks, threads): (u32, u32)| u64::from(blocks) * u64::from(threads) < 1 << 31;
+        Self { block, cooperative: config.cooperative, grid_in_i32: extents.into_iter().all(fits) }
+    }
+
+    fn specialization(self) -> Specialization {
+        let Self { block, cooperative, grid_in_i32 } = self;
+        Specialization { block, cooperative, grid_in_i32, lanes: None }
+    }
 }
 
 type Made = Arc<OnceLock<Result<Arc<Code>, Error>>>;
@@ -106,7 +126,7 @@ impl Kernel {
     pub fn attributes(&self, block: impl Into<Dim3>) -> Result<KernelAttributes, Error> {
         let block = block.into();
         self.check_block(block)?;
-        let code = self.code(Shape { block, cooperative: false })?;
+        let code = self.code(Shape::plain(block))?;
         let layout = code.layout();
         Ok(KernelAttributes {
             max_threads_per_block: self.thread_limit().unwrap_or(device::MAX_THREADS_PER_BLOCK.into()) as u32,
@@ -129,7 +149,7 @@ impl Kernel {
     ) -> Result<u32, Error> {
         let block = block.into();
         self.check_block(block)?;
-        let code = self.code(Shape { block, cooperative: true })?;
+        let code = self.code(Shape { cooperative: true, ..Shape::plain(block) })?;
         self.check_shared(code.layout(), dynamic_shared_bytes)?;
         Ok(occupancy(code.layout(), block, dynamic_shared_bytes))
     }
@@ -140,7 +160,7 @@ impl Kernel {
     /// As [`Self::launch`].
     pub fn prepare(&self, config: &LaunchConfig) -> Result<(), Error> {
         self.check_block(config.block)?;
-        self.code(Shape { block: config.block, cooperative: config.cooperative }).map(drop)
+        self.code(Shape::of(config)).map(drop)
     }
 
     /// Launches with one slice of bytes per parameter. Returns when the launch is enqueued.
@@ -199,7 +219,7 @@ impl Kernel {
         }
         self.check_block(config.block)?;
         check_grid(config.grid)?;
-        let code = self.code(Shape { block: config.block, cooperative: config.cooperative })?;
+        let code = self.code(Shape::of(config))?;
         self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
         let launch = self.make_launch(stream, context, code, config, params)?;
         stream.shared.enqueue(Operation::Launch(launch));
@@ -267,10 +287,10 @@ impl Kernel {
                 }
             }
         };
-        let specialization = || Specialization { block: shape.block, cooperative: shape.cooperative, lanes: None };
         let maker = self.module.context().device().maker();
+        let specialization = shape.specialization();
         let result = made
-            .get_or_init(|| maker.make(self.module.ir(), self.module.fingerprint(), self.shared.id, &specialization()));
+            .get_or_init(|| maker.make(self.module.ir(), self.module.fingerprint(), self.shared.id, &specialization));
         result.clone()
     }
 

@@ -1,2 +1,35 @@
-//! Placeholder header; filled by the commits that follow.
-fn main() {}
+//! The test binary of everything that runs kernels: `cargo test -p filetests [FILTER]` runs the case files under `tests/cases`.
+//!
+//! Each `.ptx` file there is one test (see [`case`] for its directives): its launches run on the interpreter, are checked against
+//! the expectations beside the PTX, and run on the JIT at several widths and vector levels, which must give the same bits
+//! except where the case allows latitude. `BLESS=1` rewrites the expectations from the interpreter.
+//! This is the only test binary that links the JIT; the tests of the tool itself are in it too.
+
+mod backend;
+mod bless;
+mod case;
+mod checks;
+mod element;
+mod harness;
+mod init;
+mod outcome;
+mod table;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let backends = Arc::new(Vec::new());
+    let mut trials = checks::trials();
+    for found in [harness::trials(&backends), table::trials(&backends)] {
+        match found {
+            Ok(cases) => trials.extend(cases),
+            Err(error) => {
+                eprintln!("filetests: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -44,8 +44,9 @@ impl Lane<'_, '_> {
             SpecialReg::Clock | SpecialReg::GlobalTimerLo => time & all,
             SpecialReg::ClockHi | SpecialReg::GlobalTimerHi => time >> 32,
             SpecialReg::Clock64 | SpecialReg::GlobalTimer => time,
-            SpecialReg::EnvReg(1) => self.grid.workspace & all,
-            SpecialReg::EnvReg(2) => self.grid.workspace >> 32,
+            // Cooperative groups builds the address with `bfi.b64 d, envreg1, envreg2, 32, 32`.
+            SpecialReg::EnvReg(1) => self.grid.workspace >> 32,
+            SpecialReg::EnvReg(2) => self.grid.workspace & all,
             SpecialReg::EnvReg(_) | SpecialReg::Pm(_) | SpecialReg::Pm64(_) => 0,
             SpecialReg::TotalSmemSize | SpecialReg::AggrSmemSize => u64::from(self.grid.shared_bytes),
             SpecialReg::DynamicSmemSize => u64::from(config.dynamic_shared_bytes),

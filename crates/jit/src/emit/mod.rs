@@ -1,0 +1,202 @@
+//! From a [`Program`] to LLVM IR: one function that runs a block (straight kernels) or one program of it (resumable ones).
+//!
+//! Every program block may exist twice. The **full** copy runs when all lanes are active: no masks, uniform branches are
+//! branches, and a divergent branch first asks whether the lanes happen to agree. The **masked** copy runs part of the
+//! lanes: each block has a pending mask, and the pending block that comes first in schedule order runs next. Where all
+//! lanes meet again, execution goes back to the full copy. Both share the variables ([`values::Slot`]) of values that
+//! live across blocks; LLVM's `mem2reg` makes registers of them.
+//!
+//! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
+//!   stores; * [`special`]: special registers and windows; * [`suspend`]: barriers and frames; * [`call`]: device services;
+//!   * [`exchange`]: operations between lanes and atomics.
+
+mod address;
+mod call;
+mod control;
+mod exchange;
+mod memory;
+mod special;
+mod suspend;
+mod values;
+
+use crate::llvm::{Builder, Context, Function, Label, Type, Value};
+use crate::middle::Program;
+use crate::middle::divergence::{Addresses, Analysis};
+use crate::middle::geometry::{Environment, Geometry};
+use crate::middle::symbolic::Sym;
+use crate::{JitError, Target};
+use std::collections::HashMap;
+use values::Slot;
+use vgpu_ptx::ir::{Reg, RegWidth};
+use vgpu_types::{IndexVec, Span};
+
+/// Name of the generated function.
+pub(crate) const ENTRY_SYMBOL: &str = "vgpu_kernel";
+
+/// Everything code generation is told.
+pub(crate) struct Input<'i> {
+    pub(crate) kernel_name: &'i str,
+    pub(crate) program: &'i Program,
+    pub(crate) analysis: &'i Analysis,
+    /// Values live at the end of each block.
+    pub(crate) live_out: &'i [crate::middle::bitset::BitSet],
+    pub(crate) geometry: Geometry,
+    pub(crate) addresses: &'i dyn Addresses,
+    pub(crate) target: &'i Target,
+    /// The kernel can suspend.
+    pub(crate) resumable: bool,
+    /// Where dynamic shared memory starts.
+    pub(crate) shared_static_bytes: u32,
+}
+
+/// Which copy of a block is being emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Full,
+    Masked,
+}
+
+/// Uniform facts that every block may read, loaded once at function entry.
+struct Prologue<'c> {
+    block_context: Value<'c>,
+    launch: Value<'c>,
+    params: Value<'c>,
+    symbols: Value<'c>,
+    shared: Value<'c>,
+    local: Value<'c>,
+    services: Value<'c>,
+    environment: HashMap<Environment, Value<'c>>,
+    /// Variable that holds the linear index of the program's first thread.
+    first_thread: Value<'c>,
+    /// Variable that holds the pointer to the program's frame (resumable kernels).
+    frame: Value<'c>,
+}
+
+/// Labels of one program block.
+#[derive(Clone, Copy)]
+struct BlockLabels<'c> {
+    full: Label<'c>,
+    check: Label<'c>,
+    body: Label<'c>,
+}
+
+/// State of code generation.
+struct Emitter<'c, 'i> {
+    input: &'i Input<'i>,
+    context: &'c Context,
+    b: Builder<'c>,
+    function: Function<'c>,
+    lanes: u32,
+    prologue: Prologue<'c>,
+    labels: Vec<BlockLabels<'c>>,
+    /// Pending mask of each block (masked copy).
+    pending: Vec<Value<'c>>,
+    /// Lanes that wait at the suspension that ends each partial block.
+    waiting: HashMap<usize, Value<'c>>,
+    /// Number of threads of the program that have ended.
+    exited: Value<'c>,
+    slots: IndexVec<Reg, Option<Slot<'c>>>,
+    /// Values known in the block being emitted.
+    known: HashMap<Reg, Sym<Value<'c>>>,
+    /// Whether values read from variables go to `known`: not where code splits into separate paths.
+    remember_reads: bool,
+    mode: Mode,
+    /// Active lanes in the masked copy.
+    mask: Option<Value<'c>>,
+    /// The block being emitted.
+    current: usize,
+    /// Where a program's execution ends.
+    program_end: Label<'c>,
+    /// Where the masked copy finds no pending block.
+    chain_end: Label<'c>,
+    /// Function return with a status.
+    status_return: Label<'c>,
+    status: Value<'c>,
+    /// Entry block, for variables.
+    entry: Label<'c>,
+    /// Continuation points: state number (from 1) is the index plus one.
+    resume_points: Vec<Label<'c>>,
+    frame_layout: suspend::FrameLayout,
+    /// Place in the text of the instruction being emitted.
+    span: Span,
+}
+
+impl<'c> Emitter<'c, '_> {
+    fn int(&self, width: RegWidth) -> Type<'c> {
+        self.context.int(width.bits())
+    }
+
+    fn vector_of(&self, scalar: Type<'c>) -> Type<'c> {
+        scalar.vector(self.lanes)
+    }
+
+    fn mask_type(&self) -> Type<'c> {
+        self.context.int(1).vector(self.lanes)
+    }
+
+    fn i32(&self, value: u32) -> Value<'c> {
+        self.context.int(32).constant(u64::from(value))
+    }
+
+    fn i64(&self, value: i64) -> Value<'c> {
+        self.context.int(64).constant(value as u64)
+    }
+
+    fn new_block(&self, name: &str) -> Label<'c> {
+        self.function.append(self.context, name)
+    }
+
+    /// A mask as one integer with a bit per lane.
+    fn mask_bits(&self, mask: Value<'c>) -> Value<'c> {
+        self.b.reinterpret(mask, self.context.int(self.lanes))
+    }
+
+    fn any(&self, mask: Value<'c>) -> Value<'c> {
+        let bits = self.mask_bits(mask);
+        self.b.icmp(crate::llvm::IntPredicate::Ne, bits, bits.ty().zero())
+    }
+
+    fn all(&self, mask: Value<'c>) -> Value<'c> {
+        let bits = self.mask_bits(mask);
+        self.b.icmp(crate::llvm::IntPredicate::Eq, bits, bits.ty().all_ones())
+    }
+
+    /// Number of set lanes, 32 bits.
+    fn count(&self, mask: Value<'c>) -> Value<'c> {
+        let bits = self.mask_bits(mask);
+        let count = self.b.intrinsic("llvm.ctpop", &[bits.ty()], &[bits]);
+        self.b.resize(count, self.context.int(32), false)
+    }
+
+    fn unsupported(&self, what: impl Into<String>) -> JitError {
+        JitError::Unsupported { kernel: self.input.kernel_name.to_owned(), what: what.into(), span: self.span }
+    }
+
+    /// A variable on the machine stack, made in the function's entry block.
+    fn variable(&self, ty: Type<'c>, name: &str) -> Value<'c> {
+        let here = self.b.block();
+        self.b.position(self.entry);
+        let variable = self.b.alloca(ty, name);
+        self.b.position(here);
+        variable
+    }
+
+    fn load_variable(&self, ty: Type<'c>, variable: Value<'c>) -> Value<'c> {
+        self.b.load(ty, variable, natural_align(ty))
+    }
+
+    fn store_variable(&self, value: Value<'c>, variable: Value<'c>) {
+        self.b.store(value, variable, natural_align(value.ty()));
+    }
+}
+
+/// Alignment of a variable: LLVM's own for scalars, up to 64 bytes for vectors.
+fn natural_align(ty: Type<'_>) -> u32 {
+    let bytes = (ty.scalar_bits() * ty.lanes().max(1)).div_ceil(8);
+    bytes.next_power_of_two().clamp(1, if ty.is_vector() { 64 } else { 8 })
+}
+
+/// Emits the whole function into `context`'s module. Gives the bytes of a program's frame.
+pub(crate) fn emit(context: &Context, input: &Input<'_>) -> Result<u32, JitError> {
+    control::emit_function(context, input)
+}

@@ -1,0 +1,414 @@
+//! Shapes of all values, and where lanes part and meet: one fixed point, because each depends on the other.
+//!
+//! A branch **diverges** when its condition is not uniform, except where one side is nothing but the end of the thread
+//! (the rest stays in lock-step). Its region is every block between it and its post-dominator: there, part of the lanes
+//! may run (`partial` blocks). A phi is varying where two paths of a region meet, and in the exits of a loop that lanes
+//! leave at different times. The argument that this is enough under schedule order is in ARCHITECTURE.md, "The JIT".
+
+use super::bitset::BitSet;
+use super::geometry::Geometry;
+use super::operands::source_width;
+use super::shape::{Form, Shape, full_range};
+use super::ssa::Program;
+use super::symbolic::{NoScalars, Parts, Sym, transfer};
+use smallvec::SmallVec;
+use vgpu_ptx::ir::{Inst, Op, Operand, Reg, RegWidth, Space, SpecialReg, SymbolRef, Terminator};
+use vgpu_types::IndexVec;
+
+/// Addresses that are constants of the compiled kernel.
+pub(crate) trait Addresses {
+    /// Offset of a shared variable in the shared window; `None` for other symbols.
+    fn shared_offset(&self, symbol: SymbolRef) -> Option<u64>;
+    /// Offset of a frame variable in the thread's local window.
+    fn frame_offset(&self, var: vgpu_ptx::ir::FrameVarId) -> u64;
+    /// Bytes of local memory per thread.
+    fn local_bytes(&self) -> u64;
+}
+
+/// What the analysis finds.
+#[derive(Clone, Debug)]
+pub(crate) struct Analysis {
+    pub(crate) shapes: IndexVec<Reg, Shape>,
+    /// The block's branch sends lanes different ways.
+    pub(crate) diverges: Vec<bool>,
+    /// Only part of the live lanes may run the block.
+    pub(crate) partial: Vec<bool>,
+    /// Lanes may pass the block at different times although they are on one path: every write must keep other
+    /// lanes' values.
+    pub(crate) careful: Vec<bool>,
+    /// The block only ends the thread.
+    pub(crate) ends_thread: Vec<bool>,
+}
+
+/// Runs the analysis.
+pub(crate) fn analyse(program: &Program, geometry: &Geometry, addresses: &dyn Addresses) -> Analysis {
+    let n_blocks = program.blocks.len();
+    let ends_thread: Vec<bool> = program
+        .blocks
+        .iter()
+        .map(|block| {
+            block.phis.is_empty()
+                && block.insts.is_empty()
+                && matches!(block.terminator, Terminator::Return | Terminator::Exit)
+        })
+        .collect();
+    let mut cx = Cx {
+        program,
+        geometry,
+        addresses,
+        shapes: IndexVec::filled(None, program.values.len()),
+        forced: BitSet::new(program.values.len()),
+        limits: IndexVec::filled(PhiLimit { range_lost: false, align: u32::MAX }, program.values.len()),
+        ends_thread,
+        diverges: vec![false; n_blocks],
+        partial: vec![false; n_blocks],
+        careful: vec![false; n_blocks],
+    };
+    loop {
+        cx.settle_shapes();
+        if !cx.settle_divergence() {
+            break;
+        }
+    }
+    let widths = &program.values;
+    let shapes = cx
+        .shapes
+        .iter_enumerated()
+        .map(|(value, shape)| shape.clone().unwrap_or_else(|| Shape::uniform(widths[value])));
+    Analysis {
+        shapes: shapes.collect(),
+        diverges: cx.diverges,
+        partial: cx.partial,
+        careful: cx.careful,
+        ends_thread: cx.ends_thread,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct PhiLimit {
+    range_lost: bool,
+    align: u32,
+}
+
+struct Cx<'p> {
+    program: &'p Program,
+    geometry: &'p Geometry,
+    addresses: &'p dyn Addresses,
+    shapes: IndexVec<Reg, Option<Shape>>,
+    /// Values that are varying because of control flow.
+    forced: BitSet,
+    /// What phis have been found not to keep: a range, and alignment beyond a limit. Kept when shapes start afresh, so
+    /// that a form that rested on them is never joined with the one that replaces it.
+    limits: IndexVec<Reg, PhiLimit>,
+    ends_thread: Vec<bool>,
+    diverges: Vec<bool>,
+    partial: Vec<bool>,
+    careful: Vec<bool>,
+}
+
+impl Cx<'_> {
+    fn settle_shapes(&mut self) {
+        while self.sweep_to_rest() {}
+    }
+
+    /// Iterates from scratch until nothing moves; true when a phi lost a range or alignment on the way, so that forms
+    /// that rested on it must be found anew.
+    fn sweep_to_rest(&mut self) -> bool {
+        let program = self.program;
+        self.shapes = IndexVec::filled(None, program.values.len());
+        let mut lost = false;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for block in &program.blocks {
+                for phi in &block.phis {
+                    let width = program.values[phi.dst];
+                    let mut joined: Option<Shape> = None;
+                    for arg in &phi.args {
+                        let Some(shape) = self.operand(arg, width) else { continue };
+                        joined = Some(joined.map_or_else(|| shape.clone(), |before| before.join(&shape)));
+                    }
+                    let (moved, limited) = self.update_phi(phi.dst, joined);
+                    changed |= moved;
+                    lost |= limited;
+                }
+                for inst in &block.insts {
+                    changed |= self.visit(inst);
+                }
+            }
+        }
+        lost
+    }
+
+    /// Moves a phi's shape down the lattice: whether it moved, and whether that cost a range or alignment.
+    fn update_phi(&mut self, value: Reg, shape: Option<Shape>) -> (bool, bool) {
+        let width = self.program.values[value];
+        if self.forced.contains(value.idx()) {
+            return (self.replace(value, Shape::varying(width)), false);
+        }
+        let Some(shape) = shape else { return (false, false) };
+        let mut next = match &self.shapes[value] {
+            Some(before) => before.join(&shape),
+            None => shape,
+        };
+        let limit = &mut self.limits[value];
+        let mut lost = false;
+        if let Some(before) = &self.shapes[value] {
+            if before.is_bounded() && !next.is_bounded() && !limit.range_lost {
+                limit.range_lost = true;
+                lost = true;
+            }
+            if next.align < before.align && next.align < limit.align {
+                limit.align = next.align;
+                lost = true;
+            }
+        }
+        if limit.range_lost {
+            (next.lo, next.hi) = full_range(width);
+        }
+        next.align = next.align.min(limit.align);
+        (self.replace(value, next), lost)
+    }
+
+    fn replace(&mut self, value: Reg, shape: Shape) -> bool {
+        let moved = self.shapes[value].as_ref() != Some(&shape);
+        self.shapes[value] = Some(shape);
+        moved
+    }
+
+    fn operand(&self, operand: &Operand, width: RegWidth) -> Option<Shape> {
+        operand_shape(operand, width, self.addresses, |reg| self.shapes[reg].clone())
+    }
+
+    fn visit(&mut self, inst: &Inst) -> bool {
+        let n_sources = inst.srcs.len();
+        let mut sources: SmallVec<[Shape; 4]> = SmallVec::new();
+        for (idx, src) in inst.srcs.iter().enumerate() {
+            match self.operand(src, source_width(&inst.op, idx, n_sources)) {
+                Some(shape) => sources.push(shape),
+                // Not reached yet by the optimistic iteration.
+                None => return false,
+            }
+        }
+        let guard = match inst.guard {
+            Some(guard) => match &self.shapes[guard.reg] {
+                Some(shape) => Some(shape.is_uniform()),
+                None => return false,
+            },
+            None => None,
+        };
+        let mut changed = false;
+        for (idx, &dst) in inst.dsts.iter().enumerate() {
+            let width = self.program.values[dst];
+            let shape = if guard == Some(false) {
+                Shape::varying(width)
+            } else {
+                result_shape(&inst.op, idx, &sources, width, self.geometry, self.addresses)
+            };
+            let shape = if self.forced.contains(dst.idx()) { Shape::varying(width) } else { shape };
+            changed |= self.replace(dst, shape);
+        }
+        changed
+    }
+
+    fn settle_divergence(&mut self) -> bool {
+        let program = self.program;
+        let n_blocks = program.blocks.len();
+        let mut changed = false;
+        let mut regions: Vec<(usize, BitSet)> = Vec::new();
+        for (idx, block) in program.blocks.iter().enumerate() {
+            let Some(condition) = block.terminator.condition() else { continue };
+            if self.shapes[condition].as_ref().is_none_or(Shape::is_uniform) {
+                continue;
+            }
+            self.diverges[idx] = true;
+            if block.succs.iter().any(|&succ| self.ends_thread[succ]) && block.succs.len() == 2 {
+                continue;
+            }
+            regions.push((idx, self.region(idx)));
+        }
+        for (branch, region) in &regions {
+            let end = program.post_dominators[*branch];
+            let in_region = |node: usize| region.contains(node) || node == *branch;
+            for node in region.iter().chain((end < n_blocks).then_some(end)) {
+                if node != end {
+                    self.partial[node] = true;
+                }
+                let block = &program.blocks[node];
+                if block.preds.iter().filter(|&&pred| in_region(pred)).count() > 1 {
+                    changed |= self.force_phis(node);
+                }
+            }
+        }
+        for found in &program.loops {
+            let contains = |node: usize| (found.first..=found.last).contains(&node);
+            let leaves_apart = (found.first..=found.last).any(|node| {
+                let exits = program.blocks[node].succs.iter().any(|&succ| !contains(succ) && !self.ends_thread[succ]);
+                exits
+                    && regions
+                        .iter()
+                        .any(|(branch, region)| contains(*branch) && (*branch == node || region.contains(node)))
+            });
+            if leaves_apart {
+                for node in found.first..=found.last {
+                    let outside: Vec<usize> =
+                        program.blocks[node].succs.iter().copied().filter(|&succ| !contains(succ)).collect();
+                    for exit in outside {
+                        changed |= self.force_phis(exit);
+                    }
+                }
+            }
+            let runs_partially = (found.first..=found.last).any(|node| self.partial[node] || self.diverges[node]);
+            if found.irreducible && runs_partially {
+                for node in found.first..=found.last {
+                    self.careful[node] = true;
+                    changed |= self.force_phis(node);
+                    for inst in &program.blocks[node].insts {
+                        for dst in &inst.dsts {
+                            changed |= self.forced.insert(dst.idx());
+                        }
+                    }
+                }
+            }
+        }
+        changed
+    }
+
+    /// Phis whose arguments are not all one value.
+    fn force_phis(&mut self, node: usize) -> bool {
+        let mut changed = false;
+        for phi in &self.program.blocks[node].phis {
+            let is_copy = phi.args.iter().all(|arg| *arg == phi.args[0]) && phi.args.len() > 1;
+            let is_constant = matches!(phi.args[0], Operand::Imm(_)) && phi.args.iter().all(|arg| *arg == phi.args[0]);
+            if !is_copy && !is_constant {
+                changed |= self.forced.insert(phi.dst.idx());
+            }
+        }
+        changed
+    }
+
+    /// Blocks on paths from the branch to its post-dominator, the latter excluded.
+    fn region(&self, branch: usize) -> BitSet {
+        let program = self.program;
+        let end = program.post_dominators[branch];
+        let mut region = BitSet::new(program.blocks.len());
+        let mut work = program.blocks[branch].succs.clone();
+        while let Some(node) = work.pop() {
+            if node != end && region.insert(node) {
+                work.extend(&program.blocks[node].succs);
+            }
+        }
+        region
+    }
+}
+
+/// The shape of a source operand; `None` for a register without one yet.
+pub(crate) fn operand_shape(
+    operand: &Operand,
+    width: RegWidth,
+    addresses: &dyn Addresses,
+    of_register: impl Fn(Reg) -> Option<Shape>,
+) -> Option<Shape> {
+    Some(match operand {
+        Operand::Reg(reg) => return of_register(*reg),
+        Operand::Imm(bits) => Shape::constant(*bits as i64, width),
+        Operand::Symbol(symbol, addend) => match addresses.shared_offset(*symbol) {
+            Some(offset) => Shape::constant(offset as i64 + addend, width),
+            None => Shape::uniform(width),
+        },
+        Operand::Frame(var, addend) => Shape::constant(addresses.frame_offset(*var) as i64 + addend, width),
+        Operand::Param(offset) | Operand::Return(offset) => Shape::constant(i64::from(*offset), width),
+    })
+}
+
+/// The shape of destination `idx` of an operation.
+pub(crate) fn result_shape(
+    op: &Op,
+    idx: usize,
+    sources: &[Shape],
+    width: RegWidth,
+    geometry: &Geometry,
+    addresses: &dyn Addresses,
+) -> Shape {
+    let varying = Shape::varying(width);
+    let uniform = Shape::uniform(width);
+    let all_uniform = sources.iter().all(Shape::is_uniform);
+    let if_uniform = |condition: bool| if condition { uniform.clone() } else { varying.clone() };
+    match op {
+        Op::ReadSpecial(register) => match geometry.special(&mut NoScalars, *register) {
+            Some(sym) => sym.shape,
+            None => if_uniform(!matches!(
+                register,
+                SpecialReg::Tid(_)
+                    | SpecialReg::LaneId
+                    | SpecialReg::LaneMaskEq
+                    | SpecialReg::LaneMaskLt
+                    | SpecialReg::LaneMaskLe
+                    | SpecialReg::LaneMaskGt
+                    | SpecialReg::LaneMaskGe
+            )),
+        },
+        Op::Load(access) => if_uniform(access.space != Space::Local && all_uniform),
+        Op::Cvta { space, to_generic } => match window_shape(*space, geometry, addresses) {
+            Some(window) => sum(&sources[0], &window, !to_generic, geometry.lanes).unwrap_or(varying),
+            None => sources[0].clone(),
+        },
+        Op::IsSpace(_) => if_uniform(all_uniform),
+        Op::Vote { .. } | Op::Redux { .. } | Op::ActiveMask => {
+            let mask_uniform = sources.get(1).is_none_or(Shape::is_uniform);
+            if_uniform(geometry.lanes == 32 && mask_uniform)
+        }
+        Op::Barrier(_) | Op::StackSave => uniform,
+        Op::Mbarrier(_) => if_uniform(false),
+        Op::Atomic(_)
+        | Op::Shuffle { .. }
+        | Op::Match { .. }
+        | Op::Elect
+        | Op::Mma(_)
+        | Op::WmmaLoad(_)
+        | Op::LdMatrix(_)
+        | Op::MovMatrix
+        | Op::Alloca { .. } => varying,
+        _ => {
+            if idx == 0 {
+                let syms: SmallVec<[Sym<()>; 4]> = sources.iter().map(without_values).collect();
+                if let Some(sym) = transfer(&mut NoScalars, op, &syms, width, geometry.lanes) {
+                    return sym.shape;
+                }
+            }
+            if_uniform(all_uniform)
+        }
+    }
+}
+
+/// The generic address of the shared or local window, as a shape.
+pub(crate) fn window_shape(space: Space, geometry: &Geometry, addresses: &dyn Addresses) -> Option<Shape> {
+    match space {
+        Space::Shared => Some(Shape::uniform(RegWidth::B64)),
+        Space::Local => {
+            let stride = addresses.local_bytes() as i64;
+            let c: Vec<i64> = (0..i64::from(geometry.lanes)).map(|lane| lane * stride).collect();
+            let form = if stride == 0 { Form::Uniform } else { Form::Affine { c: c.into(), d: None } };
+            Some(Shape { form, ..Shape::uniform(RegWidth::B64) })
+        }
+        _ => None,
+    }
+}
+
+fn sum(a: &Shape, b: &Shape, subtract: bool, lanes: u32) -> Option<Shape> {
+    let op = if subtract { vgpu_ptx::ir::IntBinary::Sub } else { vgpu_ptx::ir::IntBinary::Add };
+    let op = Op::IntBinary(op, vgpu_ptx::ir::ScalarType::U64);
+    let args = [without_values(a), without_values(b)];
+    transfer(&mut NoScalars, &op, &args, RegWidth::B64, lanes).map(|sym| sym.shape)
+}
+
+/// A shape as a value in parts, for the analysis.
+pub(crate) fn without_values(shape: &Shape) -> Sym<()> {
+    let parts = match &shape.form {
+        Form::Uniform => Parts::Uniform(()),
+        Form::Affine { d, .. } => Parts::Affine { base: (), scale: d.as_ref().map(|_| ()) },
+        Form::Indexed { index, .. } => Parts::Indexed { base: (), index: Box::new(without_values(index)) },
+        Form::Varying => Parts::Varying(()),
+    };
+    Sym { shape: shape.clone(), parts }
+}

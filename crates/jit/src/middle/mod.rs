@@ -1,0 +1,18 @@
+//! From the kernel IR to a [`Program`]: SSA in schedule order, with loops, shapes and divergence known.
+//!
+//! Stages, in order: [`prepare`] (guards become selects, blocks end at suspension points, loops get one latch and
+//! dedicated exits), [`graph`] (schedule order, loop nest, dominators), [`ssa`], [`shape`] (what lanes have in common),
+//! [`divergence`] (where lanes part and meet).
+
+pub(crate) mod bitset;
+pub(crate) mod divergence;
+pub(crate) mod geometry;
+pub(crate) mod graph;
+pub(crate) mod layout;
+pub(crate) mod operands;
+pub(crate) mod prepare;
+pub(crate) mod shape;
+pub(crate) mod ssa;
+pub(crate) mod symbolic;
+
+pub(crate) use ssa::Program;

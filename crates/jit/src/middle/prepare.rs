@@ -1,0 +1,263 @@
+//! Shapes the kernel IR for SSA construction and scheduling.
+//!
+//! After it: no instruction but memory accesses and other effects has a guard; a barrier or grid synchronisation is the
+//! last instruction of its block; the entry has no predecessor; every loop that is entered in one place has one back edge,
+//! from a block of its own or the last of the loop; every edge that leaves a loop goes to a block that has no other
+//! predecessor; a conditional branch has two different targets and is not negated.
+
+use super::graph::{Graph, Schedule};
+use crate::JitError;
+use smallvec::smallvec;
+use vgpu_ptx::ir::{self, Block, BlockId, Builtin, Function, Inst, Op, Operand, Reg, RegWidth, ScalarType, Terminator};
+use vgpu_types::IndexVec;
+
+/// Runs all steps.
+pub(crate) fn prepare(function: &mut Function) -> Result<Schedule, JitError> {
+    if function.regs.len() > crate::MAX_REGISTERS || function.blocks.len() > crate::MAX_BLOCKS {
+        return Err(JitError::TooLarge { kernel: function.name.clone() });
+    }
+    simplify_terminators(function);
+    separate_entry(function);
+    remove_unreachable(function);
+    unguard(function);
+    split_at_suspensions(function);
+    canonicalise_loops(function)?;
+    graph_of(function).schedule().ok_or_else(|| JitError::TooLarge { kernel: function.name.clone() })
+}
+
+/// The control-flow graph of a function.
+pub(crate) fn graph_of(function: &Function) -> Graph {
+    let succs = function.blocks.iter().map(|block| {
+        let mut targets: Vec<usize> = block.terminator.successors().into_iter().map(BlockId::idx).collect();
+        let mut seen = Vec::new();
+        targets.retain(|&target| {
+            !seen.contains(&target) && {
+                seen.push(target);
+                true
+            }
+        });
+        targets
+    });
+    Graph::new(succs.collect())
+}
+
+/// True for instructions where a thread may have to wait for others of its block or grid.
+pub(crate) fn suspends(op: &Op) -> bool {
+    match op {
+        Op::Barrier(barrier) => barrier.op != ir::BarrierOp::Arrive,
+        Op::CallBuiltin(Builtin::CgSynchronize, _) | Op::Nanosleep => true,
+        _ => false,
+    }
+}
+
+fn simplify_terminators(function: &mut Function) {
+    for block in function.blocks.iter_mut() {
+        match &mut block.terminator {
+            Terminator::CondBranch { then, otherwise, .. } if then == otherwise => {
+                block.terminator = Terminator::Branch(*then);
+            }
+            Terminator::CondBranch { negated, then, otherwise, .. } if *negated => {
+                *negated = false;
+                std::mem::swap(then, otherwise);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn separate_entry(function: &mut Function) {
+    let entry_is_target = function.blocks.iter().any(|block| block.terminator.successors().contains(&BlockId(0)));
+    if !entry_is_target {
+        return;
+    }
+    let moved = BlockId::from(function.blocks.len());
+    for block in function.blocks.iter_mut() {
+        retarget(&mut block.terminator, |target| if target == BlockId(0) { moved } else { target });
+    }
+    let first = function.blocks[BlockId(0)].clone();
+    function.blocks.push(first);
+    function.blocks[BlockId(0)] = jump_to(moved);
+}
+
+fn jump_to(target: BlockId) -> Block {
+    Block {
+        label: None,
+        insts: Vec::new(),
+        terminator: Terminator::Branch(target),
+        terminator_span: vgpu_types::Span::default(),
+    }
+}
+
+pub(crate) fn retarget(terminator: &mut Terminator, mut map: impl FnMut(BlockId) -> BlockId) {
+    match terminator {
+        Terminator::Branch(target) => *target = map(*target),
+        Terminator::CondBranch { then, otherwise, .. } => {
+            *then = map(*then);
+            *otherwise = map(*otherwise);
+        }
+        Terminator::IndexBranch { targets, .. } => targets.iter_mut().for_each(|target| *target = map(*target)),
+        Terminator::Return | Terminator::Exit | Terminator::Trap => {}
+    }
+}
+
+fn remove_unreachable(function: &mut Function) {
+    let mut reached = vec![false; function.blocks.len()];
+    let mut work = vec![BlockId(0)];
+    while let Some(block) = work.pop() {
+        if !std::mem::replace(&mut reached[block.idx()], true) {
+            work.extend(function.blocks[block].terminator.successors());
+        }
+    }
+    let mut renumbered = vec![BlockId(0); reached.len()];
+    let mut kept = IndexVec::new();
+    for (idx, block) in std::mem::take(&mut function.blocks).iter().enumerate() {
+        if reached[idx] {
+            renumbered[idx] = kept.push(block.clone());
+        }
+    }
+    for block in kept.iter_mut() {
+        retarget(&mut block.terminator, |target| renumbered[target.idx()]);
+    }
+    function.blocks = kept;
+}
+
+/// True when an instruction must not run for lanes where its guard fails: it touches memory or other threads.
+fn has_effect(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Load(_)
+            | Op::Store(_)
+            | Op::Atomic(_)
+            | Op::Reduce(_)
+            | Op::CpAsync { .. }
+            | Op::Mbarrier(_)
+            | Op::Mma(_)
+            | Op::WmmaLoad(_)
+            | Op::WmmaStore(_)
+            | Op::LdMatrix(_)
+            | Op::StMatrix(_)
+            | Op::MovMatrix
+            | Op::Shuffle { .. }
+            | Op::Vote { .. }
+            | Op::Match { .. }
+            | Op::Redux { .. }
+            | Op::Elect
+            | Op::ActiveMask
+            | Op::Alloca { .. }
+            | Op::StackRestore
+    )
+}
+
+/// `@p op d, ..` becomes `op t, ..; selp d, t, d, p`; effects keep their guard as a mask.
+fn unguard(function: &mut Function) {
+    for block in function.blocks.indices() {
+        if function.blocks[block].insts.iter().all(|inst| inst.guard.is_none()) {
+            continue;
+        }
+        let insts = std::mem::take(&mut function.blocks[block].insts);
+        let mut out = Vec::with_capacity(insts.len() + 8);
+        for mut inst in insts {
+            let Some(guard) = inst.guard else {
+                out.push(inst);
+                continue;
+            };
+            if !has_effect(&inst.op) {
+                inst.guard = None;
+            }
+            let (span, line) = (inst.span, inst.line);
+            let mut selects = Vec::new();
+            for dst in &mut inst.dsts {
+                let width = function.regs[*dst];
+                let fresh = new_reg(function_regs(&mut function.regs, &mut function.reg_names), width);
+                let (new, old) = (Operand::Reg(fresh), Operand::Reg(*dst));
+                let (a, b) = if guard.negated { (old, new) } else { (new, old) };
+                selects.push(Inst {
+                    op: Op::Selp(bits_type(width)),
+                    dsts: smallvec![*dst],
+                    srcs: smallvec![a, b, Operand::Reg(guard.reg)],
+                    guard: None,
+                    span,
+                    line,
+                });
+                *dst = fresh;
+            }
+            out.push(inst);
+            out.append(&mut selects);
+        }
+        function.blocks[block].insts = out;
+    }
+}
+
+type Registers<'f> = (&'f mut IndexVec<Reg, RegWidth>, &'f mut IndexVec<Reg, String>);
+
+fn function_regs<'f>(regs: &'f mut IndexVec<Reg, RegWidth>, names: &'f mut IndexVec<Reg, String>) -> Registers<'f> {
+    (regs, names)
+}
+
+fn new_reg((regs, names): Registers<'_>, width: RegWidth) -> Reg {
+    names.push(String::new());
+    regs.push(width)
+}
+
+/// The untyped scalar type of a register width.
+pub(crate) fn bits_type(width: RegWidth) -> ScalarType {
+    match width {
+        RegWidth::Pred => ScalarType::Pred,
+        RegWidth::B8 => ScalarType::B8,
+        RegWidth::B16 => ScalarType::B16,
+        RegWidth::B32 => ScalarType::B32,
+        RegWidth::B64 => ScalarType::B64,
+        RegWidth::B128 => ScalarType::B128,
+    }
+}
+
+fn split_at_suspensions(function: &mut Function) {
+    let mut idx = 0;
+    while idx < function.blocks.len() {
+        let block = BlockId::from(idx);
+        idx += 1;
+        let current = &mut function.blocks[block];
+        let Some(at) = current.insts.iter().position(|inst| suspends(&inst.op)) else { continue };
+        if at + 1 == current.insts.len() && matches!(current.terminator, Terminator::Branch(_)) {
+            continue;
+        }
+        let rest = current.insts.split_off(at + 1);
+        let terminator_span = current.terminator_span;
+        let terminator = std::mem::replace(&mut current.terminator, Terminator::Branch(block));
+        let tail = function.blocks.push(Block { label: None, insts: rest, terminator, terminator_span });
+        function.blocks[block].terminator = Terminator::Branch(tail);
+    }
+}
+
+fn canonicalise_loops(function: &mut Function) -> Result<(), JitError> {
+    let graph = graph_of(function);
+    let too_large = || JitError::TooLarge { kernel: function.name.clone() };
+    let schedule = graph.schedule().ok_or_else(too_large)?;
+    for found in &schedule.loops {
+        let header = found.header;
+        let latches: Vec<usize> =
+            graph.preds[header].iter().copied().filter(|&pred| found.blocks.contains(pred)).collect();
+        if latches.len() > 1 && !found.irreducible {
+            let latch = function.blocks.push(jump_to(BlockId::from(header)));
+            for from in latches {
+                retarget(&mut function.blocks[BlockId::from(from)].terminator, |target| {
+                    if target.idx() == header { latch } else { target }
+                });
+            }
+        }
+    }
+    let graph = graph_of(function);
+    let schedule = graph.schedule().ok_or_else(|| JitError::TooLarge { kernel: function.name.clone() })?;
+    for from in 0..graph.len() {
+        for &to in &graph.succs[from] {
+            let leaves = schedule.loops.iter().any(|found| found.blocks.contains(from) && !found.blocks.contains(to));
+            if leaves && (graph.preds[to].len() > 1) {
+                let exit = function.blocks.push(jump_to(BlockId::from(to)));
+                retarget(&mut function.blocks[BlockId::from(from)].terminator, |target| {
+                    if target.idx() == to { exit } else { target }
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The table of contents of the compiler: stages in order.
+
+use crate::emit::{self, ENTRY_SYMBOL};
+use crate::llvm::{Context, Level};
+use crate::middle::divergence::{Analysis, analyse};
+use crate::middle::geometry::Geometry;
+use crate::middle::layout::Layout;
+use crate::middle::{Program, prepare, ssa};
+use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
+use std::fmt::Write as _;
+use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
+
+/// LLVM passes: the short list that gives O2's speed on this code at a third of its time.
+const PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
+                      loop-simplify,lcssa,loop-mssa(licm),gvn,simplifycfg,instcombine<no-verify-fixpoint>,adce)";
+
+/// Compiles one kernel for one block shape.
+///
+/// # Errors
+/// See [`JitError`]; each variant says whose fault it is.
+pub fn compile(
+    module: &Module,
+    kernel: FuncId,
+    spec: &Specialization,
+    target: &Target,
+) -> Result<ObjectCode, JitError> {
+    let compilation = Compilation::new(module, kernel, spec, target)?;
+    let context = Context::new(&compilation.function.name);
+    let frame_bytes = compilation.emit(&context)?;
+    context.verify()?;
+    context.run_passes(PASSES, target)?;
+    let elf = context.generate(Level::Object, target)?;
+    Ok(ObjectCode { elf, entry_symbol: ENTRY_SYMBOL.to_owned(), layout: compilation.layout(frame_bytes) })
+}
+
+const STAGES: [&str; 6] = ["ir", "prepared", "ssa", "llvm", "llvm-optimized", "asm"];
+
+/// Names of the stages that [`dump`] shows, in pipeline order.
+pub const fn stages() -> &'static [&'static str] {
+    &STAGES
+}
+
+/// What a kernel looks like after a stage.
+///
+/// # Errors
+/// As [`compile`], and for an unknown stage.
+pub fn dump(
+    module: &Module,
+    kernel: FuncId,
+    spec: &Specialization,
+    target: &Target,
+    stage: &str,
+) -> Result<String, JitError> {
+    if !STAGES.contains(&stage) {
+        return Err(JitError::UnknownStage { name: stage.to_owned(), known: STAGES.join(", ") });
+    }
+    if stage == "ir" {
+        return Ok(print_function(kernel_function(module, kernel)?));
+    }
+    let compilation = Compilation::new(module, kernel, spec, target)?;
+    match stage {
+        "prepared" => return Ok(print_function(&compilation.function)),
+        "ssa" => return Ok(print_program(&compilation.program, &compilation.analysis)),
+        _ => {}
+    }
+    let context = Context::new(&compilation.function.name);
+    compilation.emit(&context)?;
+    if stage == "llvm" {
+        return Ok(context.print());
+    }
+    context.verify()?;
+    context.run_passes(PASSES, target)?;
+    if stage == "llvm-optimized" {
+        return Ok(context.print());
+    }
+    let text = context.generate(Level::Assembly, target)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn kernel_function(module: &Module, kernel: FuncId) -> Result<&Function, JitError> {
+    let function = module.functions.get(kernel).ok_or_else(|| JitError::NotAKernel { name: kernel.to_string() })?;
+    if function.kind != FunctionKind::Kernel || function.is_declaration() {
+        return Err(JitError::NotAKernel { name: function.name.clone() });
+    }
+    Ok(function)
+}
+
+/// A kernel on its way from the IR to LLVM.
+struct Compilation<'m> {
+    function: Function,
+    program: Program,
+    analysis: Analysis,
+    live_out: Vec<crate::middle::bitset::BitSet>,
+    geometry: Geometry,
+    addresses: Layout,
+    resumable: bool,
+    ordered_atomics: bool,
+    target: &'m Target,
+}
+
+impl<'m> Compilation<'m> {
+    fn new(module: &'m Module, kernel: FuncId, spec: &Specialization, target: &'m Target) -> Result<Self, JitError> {
+        let threads = spec.block.volume();
+        if threads == 0 || threads > 1024 {
+            return Err(JitError::BlockShape { shape: spec.block });
+        }
+        let mut function = kernel_function(module, kernel)?.clone();
+        let schedule = prepare::prepare(&mut function)?;
+        let addresses = Layout::new(module, &function);
+        let resumable = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
+        let ordered_atomics = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| match &inst.op {
+            Op::Atomic(atomic) | Op::Reduce(atomic) => atomic.ty.is_float(),
+            _ => false,
+        });
+        let program = ssa::construct(function.clone(), &schedule);
+        let geometry = Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
+        let analysis = analyse(&program, &geometry, &addresses);
+        let live_out = ssa::live_out(&program);
+        Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
+    }
+
+    fn emit(&self, context: &Context) -> Result<u32, JitError> {
+        let input = emit::Input {
+            kernel_name: &self.function.name,
+            program: &self.program,
+            analysis: &self.analysis,
+            live_out: &self.live_out,
+            geometry: self.geometry,
+            addresses: &self.addresses,
+            target: self.target,
+            resumable: self.resumable,
+            shared_static_bytes: self.addresses.shared_bytes,
+        };
+        emit::emit(context, &input)
+    }
+
+    fn layout(&self, frame_bytes: u32) -> KernelLayout {
+        KernelLayout {
+            entry: if self.resumable { EntryKind::Resumable } else { EntryKind::Straight },
+            lanes: self.geometry.lanes,
+            programs: self.geometry.programs(),
+            shared_static_bytes: self.addresses.shared_bytes,
+            local_bytes: self.addresses.local_bytes,
+            frame_bytes: if self.resumable { frame_bytes } else { 0 },
+            param_bytes: self.function.param_bytes(),
+            ordered_atomics: self.ordered_atomics,
+        }
+    }
+}
+
+fn print_function(function: &Function) -> String {
+    let mut out = format!("{} ({} registers)\n", function.name, function.regs.len());
+    for (id, block) in function.blocks.iter_enumerated() {
+        let _ = writeln!(out, "{id}:");
+        for inst in &block.insts {
+            let _ = writeln!(out, "    {:?} <- {:?} {:?} {:?}", inst.dsts, inst.op, inst.srcs, inst.guard);
+        }
+        let _ = writeln!(out, "    {:?}", block.terminator);
+    }
+    out
+}
+
+fn print_program(program: &Program, analysis: &Analysis) -> String {
+    let mut out = String::new();
+    for (idx, block) in program.blocks.iter().enumerate() {
+        let partial = if analysis.partial[idx] { " partial" } else { "" };
+        let diverges = if analysis.diverges[idx] { " diverges" } else { "" };
+        let _ = writeln!(out, "bb{idx}: preds {:?}{partial}{diverges}", block.preds);
+        for phi in &block.phis {
+            let _ = writeln!(out, "    {} = phi {:?}  {:?}", phi.dst, phi.args, analysis.shapes[phi.dst]);
+        }
+        for inst in &block.insts {
+            let _ = writeln!(out, "    {:?} <- {:?} {:?} {:?}", inst.dsts, inst.op, inst.srcs, inst.guard);
+            for dst in &inst.dsts {
+                let _ = writeln!(out, "        {dst}: {:?}", analysis.shapes[*dst]);
+            }
+        }
+        let _ = writeln!(out, "    {:?}", block.terminator);
+    }
+    out
+}
