@@ -9,6 +9,7 @@ use crate::cache::{CodeCache, DEFAULT_CACHE_BYTES};
 use crate::compiler::{CodeMaker, CompileCounts, Compiler};
 use crate::error::Error;
 use crate::exec::os;
+use crate::exec::scratch::WindowPool;
 use crate::jit::JitCompiler;
 use crate::memory::{DeviceMemory, MemoryInfo};
 use crate::pool::Pool;
@@ -182,6 +183,7 @@ pub(crate) struct DeviceShared {
     maker: CodeMaker,
     next_grid: AtomicU64,
     watchdog: Watchdog,
+    windows: Arc<WindowPool>,
     pool: Pool,
 }
 
@@ -208,6 +210,10 @@ impl DeviceShared {
 
     pub(crate) const fn watchdog(&self) -> &Watchdog {
         &self.watchdog
+    }
+
+    pub(crate) const fn windows(&self) -> &Arc<WindowPool> {
+        &self.windows
     }
 
     pub(crate) fn new_grid_id(&self) -> u64 {
@@ -269,6 +275,7 @@ impl Device {
             maker: CodeMaker::new(config.compiler, config.target, cache),
             next_grid: AtomicU64::new(1),
             watchdog: Watchdog::default(),
+            windows: Arc::default(),
             pool,
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -271,7 +271,7 @@ impl Kernel {
             return Err(Error::CooperativeTooLarge { kernel: self.name().to_owned(), blocks, limit });
         }
         let workspace = Box::new([AtomicU32::new(8), AtomicU32::new(0)]);
-        Ok(Cooperation { residents: Residents::new(blocks as u64), workspace })
+        Ok(Cooperation { residents: Residents::new(blocks as u64, Arc::clone(device.windows())), workspace })
     }
 
     /// Code for a shape; made by the first who asks, while others who ask for it wait.

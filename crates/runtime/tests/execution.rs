@@ -148,7 +148,7 @@ fn a_spinning_program_lets_the_others_run() {
 }
 
 #[test]
-fn frames_start_as_zeroes_in_every_block() {
+fn frame_headers_start_as_zeroes_in_every_block() {
     let fixture = Fixture::new(1);
     run(&fixture, "fresh_frames", LaunchConfig::new(20, 128), &[]).unwrap();
 }

@@ -115,10 +115,11 @@ impl BlockRun {
         self.barriers.get_mut().reset();
         self.live = calls.frame.block().volume() as u32;
         for program in 0..n {
+            // Only the header: a program reads nothing behind it that it did not write in an earlier call.
             // SAFETY: `prepare` made room for all programs' frames, each at least as long as a header and 64-byte aligned.
             unsafe {
                 let frame = context.frames.add(program * layout.frame_bytes as usize);
-                std::ptr::write_bytes(frame, 0, layout.frame_bytes as usize);
+                std::ptr::write_bytes(frame, 0, size_of::<FrameHeader>());
             }
         }
     }

@@ -9,10 +9,10 @@ use super::block::{BlockEnd, BlockRun, Calls};
 use super::code::Code;
 use super::frame::{Cause, Failure, LaunchFrame};
 use super::guard::Scope;
-use super::scratch::{Slot, Windows};
+use super::scratch::{Slot, WindowPool, Windows};
 use super::services::HostServices;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A block between turns.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Residents {
     total: u64,
+    windows: Arc<WindowPool>,
     state: Mutex<State>,
 }
 
@@ -52,12 +53,12 @@ enum Next {
 
 impl Residents {
     /// `total` blocks, all queued in order.
-    pub(crate) fn new(total: u64) -> Self {
+    pub(crate) fn new(total: u64, windows: Arc<WindowPool>) -> Self {
         let queue = (0..total).map(|linear| {
             Box::new(Resident { linear, windows: Windows::default(), run: BlockRun::default(), started: false })
         });
         let state = State { queue: queue.collect(), ..State::default() };
-        Self { total, state: Mutex::new(state) }
+        Self { total, windows, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -86,13 +87,13 @@ impl Residents {
     }
 
     /// Ends a block's turn.
-    fn give_back(&self, mut block: Box<Resident>, end: &BlockEnd) {
+    fn give_back(&self, block: Box<Resident>, end: &BlockEnd) {
         let mut state = self.lock();
         state.taken -= 1;
         match end {
             BlockEnd::Done => {
                 state.done += 1;
-                block.windows = Windows::default();
+                self.windows.give(block.windows);
             }
             BlockEnd::GridWait => state.at_barrier.push(block),
             BlockEnd::Yielded => state.queue.push_back(block),
@@ -138,6 +139,9 @@ pub(crate) fn run_turns(
         };
         idle = 0;
         let position = frame.grid().position(block.linear);
+        if !block.started {
+            block.windows = residents.windows.take();
+        }
         let prepared = block.windows.prepare(code.layout(), threads, frame.context().dynamic_shared_bytes);
         let end = match prepared {
             Err(error) => BlockEnd::Failed(Cause::System(error)),

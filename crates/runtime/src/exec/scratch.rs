@@ -6,6 +6,7 @@
 use super::block::BlockRun;
 use super::os::{PAGE, Range};
 use crate::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use vgpu_jit::KernelLayout;
 
 /// A growing piece of private memory with inaccessible pages before and after it.
@@ -76,6 +77,26 @@ impl Windows {
             local: self.local.start(),
             frames: self.frames.start(),
         })
+    }
+}
+
+/// Windows of finished resident blocks, for the next cooperative launch: making them costs more than running a small block.
+#[derive(Debug, Default)]
+pub(crate) struct WindowPool(Mutex<Vec<Windows>>);
+
+impl WindowPool {
+    fn lock(&self) -> MutexGuard<'_, Vec<Windows>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Used windows if there are some, else new ones.
+    pub(crate) fn take(&self) -> Windows {
+        self.lock().pop().unwrap_or_default()
+    }
+
+    /// Keeps windows for later. There are never more than blocks that can be resident.
+    pub(crate) fn give(&self, windows: Windows) {
+        self.lock().push(windows);
     }
 }
 

@@ -170,13 +170,12 @@ uint32_t spins(struct block *b, uint32_t p) {
   return DONE;
 }
 
-// Frames start as zeroes in every block.
+// Frame headers start as zeroes in every block.
 uint32_t fresh_frames(struct block *b, uint32_t p) {
   struct frame *f = frame_of(b, p);
-  for (uint32_t i = 0; i < 8; i++)
-    if (f->state == 0 && f->saved[i]) return TRAP;
+  uint32_t any = f->state | f->exited | f->barrier_id | f->expected | f->arrived | f->predicates | f->result | f->result_threads;
   memset(f, 0xff, FRAME_BYTES);
-  return DONE;
+  return any ? TRAP : DONE;
 }
 
 // Waits for the block before (decoupled look-back).
