@@ -4,4 +4,5 @@ mod exact;
 mod float;
 mod integer;
 mod machine;
+mod matrix;
 mod program;
