@@ -12,12 +12,15 @@ use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A module that has been compiled and loaded.
-pub(crate) struct Loaded(*mut c_void);
+pub(crate) struct Loaded {
+    handle: *mut c_void,
+    object: Vec<u8>,
+}
 
 impl Drop for Loaded {
     fn drop(&mut self) {
         // SAFETY: the handle came from `dlopen` and is closed once; no function of the library is running.
-        unsafe { libc::dlclose(self.0) };
+        unsafe { libc::dlclose(self.handle) };
     }
 }
 
@@ -52,7 +55,7 @@ impl Loaded {
         let stem = format!("vgpu-jit-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let (from, to) =
             (std::env::temp_dir().join(format!("{stem}.o")), std::env::temp_dir().join(format!("{stem}.so")));
-        std::fs::write(&from, object).expect("the temporary directory is writable");
+        std::fs::write(&from, &object).expect("the temporary directory is writable");
         let linked = std::process::Command::new("cc").arg("-shared").arg("-o").args([&to, &from]).arg("-lm").status();
         assert!(linked.expect("cc is installed").success(), "cc links the object");
         let path = CString::new(to.to_str().expect("the path is text")).expect("the path has no NUL");
@@ -61,7 +64,16 @@ impl Loaded {
         assert!(!handle.is_null(), "the library loads (undefined symbols?)");
         std::fs::remove_file(&from).expect("written above");
         std::fs::remove_file(&to).expect("linked above");
-        Self(handle)
+        Self { handle, object }
+    }
+
+    /// Names that the object needs from elsewhere.
+    pub(crate) fn undefined_symbols(&self) -> Vec<String> {
+        use object::{Object, ObjectSymbol};
+        let file = object::File::parse(&*self.object).expect("LLVM writes valid objects");
+        let undefined = file.symbols().filter(|symbol| symbol.is_undefined());
+        let names = undefined.filter_map(|symbol| symbol.name().ok().map(String::from));
+        names.filter(|name| !name.is_empty()).collect()
     }
 
     /// Calls a function made by [`test_function`] with these buffers.
@@ -71,7 +83,7 @@ impl Loaded {
         // SAFETY: the function has this signature by `test_function`; the buffers are borrowed for the call and the
         // access rule keeps it inside them.
         unsafe {
-            let address = libc::dlsym(self.0, symbol.as_ptr());
+            let address = libc::dlsym(self.handle, symbol.as_ptr());
             assert!(!address.is_null(), "{name} is exported");
             let function = std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut *mut u8)>(address);
             function(table.as_mut_ptr());

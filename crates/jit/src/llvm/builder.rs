@@ -548,6 +548,31 @@ impl<'c> Builder<'c> {
         }
     }
 
+    /// Calls an intrinsic that knows of rounding modes, inside a `strictfp` function; `modes` are its trailing metadata
+    /// operands.
+    pub fn strict_intrinsic(
+        &self,
+        name: &str,
+        overloads: &[Type<'c>],
+        arguments: &[Value<'c>],
+        modes: &[&str],
+    ) -> Value<'c> {
+        const FLAG: &str = "strictfp";
+        let mut arguments = arguments.to_vec();
+        // SAFETY: module rule 1; strings are copied, and the call that gets the attribute was just made.
+        unsafe {
+            arguments.extend(modes.iter().map(|mode| {
+                let text = LLVMMDStringInContext2(self.context.raw, mode.as_ptr().cast(), mode.len());
+                Value::wrap(LLVMMetadataAsValue(self.context.raw, text))
+            }));
+            let call = self.intrinsic(name, overloads, &arguments);
+            let kind = LLVMGetEnumAttributeKindForName(FLAG.as_ptr().cast(), FLAG.len());
+            let attribute = LLVMCreateEnumAttribute(self.context.raw, kind, 0);
+            LLVMAddCallSiteAttribute(call.0, llvm_sys::LLVMAttributeFunctionIndex, attribute);
+            call
+        }
+    }
+
     /// Calls a function of the module.
     pub fn call(&self, function: Function<'c>, arguments: &[Value<'c>]) -> Value<'c> {
         self.call_pointer(function.function_type(), function.as_value(), arguments)

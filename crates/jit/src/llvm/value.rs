@@ -265,6 +265,23 @@ impl<'c> Value<'c> {
         }
     }
 
+    /// The value of an integer constant that is the same in every lane (or scalar), zero-extended from at most 64 bits.
+    pub fn constant_bits(self) -> Option<u64> {
+        if !self.ty().is_vector() {
+            return self.as_constant();
+        }
+        if !self.is_constant() {
+            return None;
+        }
+        // SAFETY: rule 1; elements are asked of constant vectors within their length, and null is no constant.
+        let lane = |idx| unsafe {
+            let raw = LLVMGetAggregateElement(self.0, idx);
+            if raw.is_null() { None } else { Self::wrap(raw).as_constant() }
+        };
+        let first = lane(0)?;
+        (1..self.ty().lanes()).all(|idx| lane(idx) == Some(first)).then_some(first)
+    }
+
     fn splat_constant(self, lanes: u32) -> Self {
         if lanes == 0 {
             return self;
