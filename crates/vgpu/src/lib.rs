@@ -3,7 +3,7 @@
 //! A [`Device`] is the machine's cores as a GPU. A [`Context`] on it owns memory and streams; a [`Buffer`] is typed device
 //! memory; a [`Module`] is PTX made ready and a [`Kernel`] one of its entry points, launched into a [`Stream`]:
 //!
-//! ```no_run
+//! ```
 //! use vgpu::{Buffer, Context, Device, Module};
 //!
 //! let saxpy = r#"
