@@ -19,7 +19,11 @@ mod float;
 mod format;
 mod integer;
 mod lop3;
+mod matrix;
+mod matrix_access;
 mod matrix_convert;
+mod matrix_mma;
+mod matrix_sparse;
 mod prmt;
 mod roots;
 mod rounding;
@@ -32,6 +36,7 @@ mod warp_vote;
 mod warp_x86;
 mod x86;
 
+pub(crate) use matrix::matrix;
 pub(crate) use warp::{LaneResults, LaneValue, Warps, cross_lane};
 pub(crate) use warp_atomic::{Addresses, atomic};
 

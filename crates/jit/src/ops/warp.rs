@@ -170,6 +170,22 @@ impl<'c> Warps<'_, 'c> {
     }
 }
 
+/// Vectors one after the other.
+pub(super) fn join<'c>(builder: &Builder<'c>, parts: &[Value<'c>]) -> Value<'c> {
+    match parts {
+        [] => unreachable!("there is at least one part"),
+        [single] => *single,
+        _ => {
+            let half = parts.len().div_ceil(2).next_power_of_two().min(parts.len() - 1);
+            let (low, high) = (join(builder, &parts[..half]), join(builder, &parts[half..]));
+            let (n_low, n_high) = (low.ty().lanes(), high.ty().lanes());
+            // Both operands of a shuffle have one type: the shorter one is filled up.
+            let high = if n_high == n_low { high } else { builder.permute(high, (0..n_low).map(|lane| lane % n_high)) };
+            builder.shuffle(low, high, 0..n_low + n_high)
+        }
+    }
+}
+
 /// `a op b` for the integer operations that have a minimum and maximum beside LLVM's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Associative {

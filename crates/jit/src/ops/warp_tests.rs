@@ -189,7 +189,7 @@ fn check(cases: &[Case]) {
 
 /// Active lanes for tests: all of them, and a pattern that keeps lane 0 of each warp.
 fn masks(numbers: &mut Numbers, lanes: usize) -> [Option<Vec<bool>>; 2] {
-    let some = (0..lanes).map(|lane| lane % 32 == 3 || numbers.next() % 3 != 0).collect();
+    let some = (0..lanes).map(|lane| lane % 32 == 3 || !numbers.next().is_multiple_of(3)).collect();
     [None, Some(some)]
 }
 
@@ -264,7 +264,7 @@ fn votes_and_elections() {
                             active: active(),
                             lanes,
                         };
-                        if matches!(member, Source::Constant(_)) && numbers.next() % 2 == 0 {
+                        if matches!(member, Source::Constant(_)) && numbers.next().is_multiple_of(2) {
                             case.op = Op::Vote { mode, sync: false };
                             case.sources.pop();
                         }

@@ -2,8 +2,9 @@
 //!
 //! Model: functions answer `None` where the target lacks the instructions.
 //!
-//! Source: Intel SDM, VPERMI2D, VPERMD.
+//! Source: Intel SDM, VPERMI2D, VPERMD, PMADDWD, VPDPWSSD.
 
+use super::warp::join;
 use crate::llvm::{Builder, IntOp, IntPredicate, Value};
 use crate::{Isa, Target};
 
@@ -37,16 +38,31 @@ pub(super) fn permute_warps<'c>(
             })
         });
     }
-    while parts.len() > 1 {
-        parts = parts
-            .chunks(2)
-            .map(|pair| match pair {
-                [low, high] => builder.shuffle(*low, *high, 0..low.ty().lanes() * 2),
-                single => single[0],
-            })
-            .collect();
-        // Unequal halves cannot be joined by one shuffle; programs have 32, 64, 128 .. lanes.
-        debug_assert!(parts.windows(2).all(|pair| pair[0].ty() == pair[1].ty()), "lanes are a power of two");
+    Some(join(builder, &parts))
+}
+
+/// Whether [`pair_product`] exists.
+pub(super) const fn has_pair_products(target: &Target) -> bool {
+    cfg!(target_arch = "x86_64") && !matches!(target.isa, Isa::Baseline)
+}
+
+/// In each 32 bits: `sum` plus the products of the two signed 16-bit halves of `a` and `b`. Vectors of the machine's width.
+pub(super) fn pair_product<'c>(
+    builder: &Builder<'c>,
+    target: &Target,
+    a: Value<'c>,
+    b: Value<'c>,
+    sum: Value<'c>,
+) -> Value<'c> {
+    if target.isa == Isa::Avx512 && target.features.contains("avx512vnni") {
+        return builder.intrinsic("llvm.x86.avx512.vpdpwssd.512", &[], &[sum, a, b]);
     }
-    Some(parts[0])
+    let name = match target.isa {
+        Isa::Avx512 => "llvm.x86.avx512.pmaddw.d.512",
+        Isa::Avx2 => "llvm.x86.avx2.pmadd.wd",
+        Isa::Sse42 | Isa::Baseline => "llvm.x86.sse2.pmadd.wd",
+    };
+    let halves = builder.context().int(16).vector(a.ty().lanes() * 2);
+    let products = builder.intrinsic(name, &[], &[builder.reinterpret(a, halves), builder.reinterpret(b, halves)]);
+    builder.add(products, sum)
 }
