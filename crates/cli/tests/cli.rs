@@ -115,6 +115,20 @@ fn usage_has_its_own_status() {
 }
 
 #[test]
+fn dump_shows_each_stage() {
+    let ptx = kernel("saxpy.ptx");
+    let file = text(&ptx);
+    for (stage, expected) in [("ast", "saxpy"), ("ir", "saxpy"), ("llvm", "define"), ("asm", ".text")] {
+        check(&["dump", file, "--stage", stage], 0, &[expected], &[]);
+    }
+    let report = json(&["dump", file, "--stage", "ir", "--json"], 0);
+    assert_eq!(report["parts"][0]["kernel"], "saxpy");
+    check(&["dump", file, "--stage", "none"], 2, &[], &["\"none\" is no stage; accepted are ast, ir,"]);
+    check(&["dump", file, "--stage", "ir", "--kernel", "daxpy"], 2, &[], &["kernel \"daxpy\"", "saxpy"]);
+    check(&["dump", file, "--stage", "asm", "--block", "1025"], 2, &[], &["1024 threads"]);
+}
+
+#[test]
 fn version_and_info() {
     check(&["--version"], 0, &[env!("CARGO_PKG_VERSION")], &[]);
     check(&["info"], 0, &["Warp size", "Vector instructions in use"], &[]);
