@@ -18,14 +18,24 @@ pub fn draw(after: &[Data], path: &Path) -> Result<()> {
     picture.save(path)
 }
 
-/// Black inside; outside, a palette over the logarithm of the count.
+/// Colours along the logarithm of the count: deep blue far outside, white and gold near the border.
+const PALETTE: [[f32; 3]; 6] = [
+    [0.01, 0.02, 0.10],
+    [0.03, 0.10, 0.35],
+    [0.12, 0.42, 0.80],
+    [0.93, 0.97, 1.00],
+    [1.00, 0.68, 0.05],
+    [0.35, 0.08, 0.02],
+];
+
+/// Black inside; the palette outside.
 fn color(count: i32) -> [f32; 3] {
     if count >= MANDEL_MAX_ITERATIONS {
         return [0.0; 3];
     }
     let t = (1.0 + count as f32).ln() / (1.0 + MANDEL_MAX_ITERATIONS as f32).ln();
-    [(0.10, 0.55), (0.25, 0.70), (0.55, 0.95)].map(|(phase, height): (f32, f32)| {
-        let wave = 0.5 - 0.5 * (std::f32::consts::TAU * (1.5 * t + phase)).cos();
-        height * wave * t.sqrt() + (1.0 - height) * t
-    })
+    let at = t * (PALETTE.len() - 1) as f32;
+    let (low, part) = (at as usize, at.fract());
+    let high = (low + 1).min(PALETTE.len() - 1);
+    [0, 1, 2].map(|c| PALETTE[low][c] * (1.0 - part) + PALETTE[high][c] * part)
 }
