@@ -169,7 +169,8 @@ impl Lane<'_, '_> {
             Op::CallBuiltin(builtin, args) => return self.call_builtin(*builtin, args),
             Op::Alloca { align } => {
                 let size = u32::try_from(a).map_err(|_| FaultKind::StackOverflow)?;
-                u64::from(self.thread.allocate(size, *align).ok_or(FaultKind::StackOverflow)?)
+                // The manual guarantees at least 8.
+                u64::from(self.thread.allocate(size, (*align).max(8)).ok_or(FaultKind::StackOverflow)?)
             }
             Op::StackSave => self.thread.local.len() as u64,
             Op::StackRestore => {

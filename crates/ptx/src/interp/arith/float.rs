@@ -315,7 +315,8 @@ pub const fn copysign(ty: ScalarType, a: u64, b: u64) -> u64 {
 /// `testp`.
 pub const fn test(property: FloatTest, ty: ScalarType, a: u64) -> bool {
     let magnitude = a & (sign_bit(ty) - 1);
-    let normal = magnitude < infinity(ty) && magnitude >> fraction_bits(ty) != 0;
+    // The manual counts zeros as normal numbers.
+    let normal = magnitude < infinity(ty) && !is_subnormal(ty, a);
     match property {
         FloatTest::Finite => magnitude < infinity(ty),
         FloatTest::Infinite => magnitude == infinity(ty),

@@ -67,7 +67,8 @@ pub fn scalar(form: &Video, a: u64, b: u64, c: u64) -> Bits {
     let (at, bits) = field(form.d_part);
     let result = if form.saturate { clamp_to(result, bits, form.d_signed) } else { result };
     if let Some(second) = form.second {
-        let ty = if form.d_signed { ScalarType::S32 } else { ScalarType::U32 };
+        // The result of a comparison is always unsigned.
+        let ty = if form.d_signed && form.op != VideoOp::Set { ScalarType::S32 } else { ScalarType::U32 };
         let (x, y) = (integer(ty, result as u64), integer(ty, c));
         let combined = match second {
             VideoSecond::Add => x + y,
@@ -133,7 +134,8 @@ pub fn simd(form: &VideoSimd, a: u64, b: u64, c: u64) -> Bits {
         let result = if form.saturate { clamp_to(result, bits, form.d_signed) } else { result };
         let at = bits * i;
         merged = merged & !(mask(bits) << at) | (result as u64 & mask(bits)) << at;
-        sum += extend(result as u64, bits, form.d_signed);
+        // The sum takes the whole intermediate result, not the element it is cut to.
+        sum += result;
     }
     Ok(if form.accumulate { c.wrapping_add(sum as u64) & mask(32) } else { merged })
 }

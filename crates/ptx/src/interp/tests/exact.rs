@@ -165,7 +165,7 @@ pub fn operands(ty: ScalarType, n_random: usize) -> Vec<u64> {
         largest(ty),
         inf,
         inf + unit,
-        inf | min_normal / 2,
+        inf | (min_normal / 2),
         sign(ty) - unit,
     ];
     let mut all: Vec<u64> = edges.iter().flat_map(|&bits| [bits, bits | sign(ty)]).collect();
@@ -176,7 +176,7 @@ pub fn operands(ty: ScalarType, n_random: usize) -> Vec<u64> {
         state ^= state << 17;
         all.push(state & (sign(ty) | (sign(ty) - 1)) & !(unit - 1));
         // Near the last one, so that differences cancel.
-        all.push(all[all.len() - 1] ^ unit * (state >> 61));
+        all.push(all[all.len() - 1] ^ (unit * (state >> 61)));
     }
     all
 }

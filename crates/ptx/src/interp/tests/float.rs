@@ -230,6 +230,27 @@ fn comparisons() {
     assert!(compare::holds(Gt, ScalarType::U32, false, 0xffff_ffff, 0));
 }
 
+#[test]
+fn properties() {
+    use FloatTest::*;
+    // Zero, smallest subnormal and normal numbers, one, infinity, NaN: which of the six properties hold.
+    let table = [
+        (0, [true, false, true, false, true, false]),
+        (0x8000_0000, [true, false, true, false, true, false]),
+        (1, [true, false, true, false, false, true]),
+        (0x807f_ffff, [true, false, true, false, false, true]),
+        (0x0080_0000, [true, false, true, false, true, false]),
+        (0x3f80_0000, [true, false, true, false, true, false]),
+        (0xff80_0000, [false, true, true, false, false, false]),
+        (0x7f80_0001, [false, false, false, true, false, false]),
+    ];
+    for (bits, expected) in table {
+        let got = [Finite, Infinite, Number, NotANumber, Normal, Subnormal]
+            .map(|property| float::test(property, ScalarType::F32, bits));
+        assert_eq!(got, expected, "{bits:#x}");
+    }
+}
+
 const fn form(to: ScalarType, from: ScalarType, rounding: Rounding) -> Cvt {
     Cvt {
         to,

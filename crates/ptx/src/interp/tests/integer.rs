@@ -122,9 +122,12 @@ fn products() {
             assert_eq!(int::mul_wide(ScalarType::S16, a, b), Ok(u64::from(short)));
             let (a24, b24) = (i64::from(sa << 8 >> 8), i64::from(sb << 8 >> 8));
             assert_eq!(int::mul24(ScalarType::S32, false, false, a, b, None) as u32, (a24 * b24) as u32);
-            assert_eq!(int::mul24(ScalarType::S32, true, false, a, b, None) as u32, (a24 * b24 >> 16) as u32);
+            assert_eq!(int::mul24(ScalarType::S32, true, false, a, b, None) as u32, ((a24 * b24) >> 16) as u32);
             let (a24, b24) = (u64::from(ua & 0xff_ffff), u64::from(ub & 0xff_ffff));
-            assert_eq!(int::mul24(ScalarType::U32, true, false, a, b, Some(1)) as u32, ((a24 * b24 >> 16) + 1) as u32);
+            assert_eq!(
+                int::mul24(ScalarType::U32, true, false, a, b, Some(1)) as u32,
+                (((a24 * b24) >> 16) + 1) as u32
+            );
         }
     }
     assert_eq!(int::mul24(ScalarType::S32, true, true, 0x80_0000, 0x80_0000, Some(0x7fff_ffff)), 0x7fff_ffff);
@@ -270,6 +273,13 @@ fn video_instructions() {
         (Video { op: VideoOp::Shl, b_signed: false, ..plain }, 1, 40, 0, 256),
         (Video { op: VideoOp::Shr, b_signed: false, clamp: true, ..plain }, 0x8000_0000, 99, 0, 0xffff_ffff),
         (Video { op: VideoOp::Set, compare: Some(Compare::Lt), ..plain }, 0xffff_ffff, 0, 0, 1),
+        (
+            Video { op: VideoOp::Set, compare: Some(Compare::Lt), second: Some(VideoSecond::Min), ..plain },
+            5,
+            0,
+            0xffff_ffff,
+            0,
+        ),
         (Video { op: VideoOp::Mad, shift: 7, ..plain }, 0x100, 0x100, 0x80, 0x201),
         (Video { op: VideoOp::Mad, negate_product: true, ..plain }, 3, 5, 20, 5),
         (Video { op: VideoOp::Mad, negate_c: true, ..plain }, 3, 5, 20, 0xffff_fffb),
@@ -301,6 +311,8 @@ fn video_instructions() {
         (VideoSimd { op: VideoOp::AbsDiff, accumulate: true, ..simd }, 0x0005_0000, 0x0200_0000, 0, 7),
         (VideoSimd { op: VideoOp::Avrg, ..simd }, 0x0001_02ff, 0x0101_01ff, 0, 0x0101_02ff),
         (VideoSimd { a_select: [3, 3, 7, 7], op: VideoOp::Max, ..simd }, 0x0900_0000, 0x0500_0004, 0, 0x0505_0909),
+        (VideoSimd { op: VideoOp::Sub, accumulate: true, ..two }, 0x0000_0005, 0x0001_0006, 10, 8),
+        (VideoSimd { accumulate: true, ..two }, 0xffff_ffff, 0x0001_0001, 0, 0x0002_0000),
         (VideoSimd { op: VideoOp::Sub, ..two }, 0x0000_0005, 0x0001_0003, 0, 0xffff_0002),
         (
             VideoSimd { op: VideoOp::Min, a_signed: true, b_signed: true, d_signed: true, ..two },

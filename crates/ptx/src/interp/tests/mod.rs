@@ -6,3 +6,4 @@ mod integer;
 mod machine;
 mod matrix;
 mod program;
+mod synchronisation;
