@@ -126,6 +126,17 @@ fn barrier_reductions_and_arrivals() {
     assert_eq!(got, expected);
 }
 
+/// A warp with 16 lanes, and one that has lost lanes, count as whole warps; a barrier left half-full is a deadlock.
+#[test]
+fn incomplete_warps_count_whole() {
+    let body = format!(
+        "{INDEX} setp.eq.u32 %p1, %r0, 3; @%p1 bra END; bar.sync 1, 64; mov.u32 %r1, 9; st.global.u32 [%rd1], %r1; END:"
+    );
+    let expected: Vec<u32> = (0..48).map(|t| if t == 3 { 0 } else { 9 }).collect();
+    assert_eq!(run(&kernel("", &body), 1, 48), expected);
+    assert!(matches!(fault(&kernel("", "bar.sync 1, 96;"), 64), FaultKind::Deadlock(_)));
+}
+
 #[test]
 fn atomics() {
     // (instruction on the block's 64 threads, initial value, final value): the sum of 0..=63 is 2016; in f32 1 + 64 * 0.5 is 33; in
@@ -324,8 +335,8 @@ fn grids_synchronise_both_ways() {
     let by_call = "{ .param .b32 s; .param .b64 h; st.param.b32 [s], 1; call (h), cudaCGGetIntrinsicHandle, (s); ld.param.b64 %rd5, [h]; }\n\
          { .param .b64 h; .param .b32 f; .param .b32 r; st.param.b64 [h], %rd5; st.param.b32 [f], 0; call (r), cudaCGSynchronize, (h, f);\n\
          ld.param.b32 %r9, [r]; }";
-    // cooperative_groups' way: a counter in the workspace, the first block adds 2^31 - (blocks - 1), others 1; bit 31 flips.
-    let by_workspace = "mov.u32 %r10, %envreg1; mov.u32 %r11, %envreg2; mov.b64 %rd6, {%r10, %r11};\n\
+    // cooperative_groups' way (envreg1 is the upper half of the address): a counter in the workspace, the first block adds 2^31 - (blocks - 1), others 1; bit 31 flips.
+    let by_workspace = "mov.u32 %r10, %envreg1; mov.u32 %r11, %envreg2; mov.b64 %rd6, {%r11, %r10};\n\
          bar.sync 0; setp.ne.u32 %p1, %r0, 0; @%p1 bra JOIN;\n\
          mov.u32 %r12, %ctaid.x; mov.u32 %r13, %nctaid.x; sub.u32 %r13, 0x80000001, %r13;\n\
          setp.eq.u32 %p2, %r12, 0; selp.u32 %r13, %r13, 1, %p2; membar.gl; atom.global.add.u32 %r14, [%rd6+4], %r13;\n\

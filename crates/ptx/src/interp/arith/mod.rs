@@ -21,11 +21,13 @@ pub mod compare;
 pub mod cvt;
 pub mod float;
 pub mod int;
+mod tolerance;
 pub mod video;
 
 use crate::ir::ScalarType;
 
-pub use approx::{Bound, approx_bound};
+pub use approx::{ApproxOp, Bound, approx_bound};
+pub use tolerance::accepts;
 
 /// The operation does not exist for that type: the verifier should have refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

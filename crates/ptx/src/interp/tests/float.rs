@@ -1,7 +1,7 @@
 //! Tables for floating-point arithmetic, expected values from exact rational numbers.
 
 use super::exact::{self, ROUNDINGS, operands, rounded, value};
-use crate::interp::arith::{approx, compare, cvt, float};
+use crate::interp::arith::{ApproxOp, accepts, approx, compare, cvt, float};
 use crate::ir::*;
 use dashu::integer::IBig;
 use dashu::rational::RBig;
@@ -457,4 +457,58 @@ fn approximate_functions_at_their_special_cases() {
     assert_eq!(approx::sqrt(ScalarType::F32, m, f(-1.0)), Ok(0x7fff_ffff));
     assert!(approx::transcendental(Sin, ScalarType::F16, m, 0).is_err());
     assert_eq!(approx::transcendental(Tanh, ScalarType::F16x2, m, 0x7c00_fc00), Ok(0x3c00_bc00));
+}
+
+/// The oracle's own results are accepted everywhere, and results one bound too far are not.
+#[test]
+fn tolerances() {
+    use Transcendental::*;
+    let m = FloatMode::default();
+    for ty in [ScalarType::F32, ScalarType::F16, ScalarType::BF16] {
+        for function in [Rsqrt, Sin, Cos, Lg2, Ex2, Tanh] {
+            let op = ApproxOp::Function(function);
+            for a in operands(ty, 300) {
+                let Ok(got) = approx::transcendental(function, ty, m, a) else { continue };
+                assert!(accepts(op, ty, a, 0, got), "{function:?} {ty} {a:#x} -> {got:#x}");
+            }
+        }
+    }
+    for a in operands(ScalarType::F32, 60) {
+        let got = approx::rcp(ScalarType::F32, m, a).expect("exists");
+        assert!(accepts(ApproxOp::Rcp, ScalarType::F32, a, 0, got), "rcp {a:#x} -> {got:#x}");
+        let got = approx::sqrt(ScalarType::F32, m, a).expect("exists");
+        assert!(accepts(ApproxOp::Sqrt, ScalarType::F32, a, 0, got), "sqrt {a:#x} -> {got:#x}");
+        for b in operands(ScalarType::F32, 60) {
+            for (accuracy, op) in [(Accuracy::Approx, ApproxOp::DivApprox), (Accuracy::Full, ApproxOp::DivFull)] {
+                let got = approx::div(accuracy, ScalarType::F32, m, a, b).expect("exists");
+                assert!(accepts(op, ScalarType::F32, a, b, got), "{op:?} {a:#x} {b:#x} -> {got:#x}");
+            }
+        }
+    }
+    let f = |x: f32| u64::from(x.to_bits());
+    let third = f(1.0 / 3.0);
+    // (operation, a, b, result, accepted)
+    let table = [
+        (ApproxOp::DivFull, f(1.0), f(3.0), third + 1, true),
+        (ApproxOp::DivFull, f(1.0), f(3.0), third + 2, false),
+        (ApproxOp::Rcp, f(3.0), 0, third - 1, true),
+        (ApproxOp::Rcp, f(3.0), 0, third + 2, false),
+        (ApproxOp::Rcp, f(1e-40), 0, f(f32::INFINITY), true),
+        (ApproxOp::Rcp, f(0.0), 0, f(f32::NEG_INFINITY), false),
+        (ApproxOp::Rcp, f(f32::MAX), 0, 0, true),
+        (ApproxOp::Sqrt, f(-1.0), 0, 0, false),
+        (ApproxOp::Function(Sin), f(1.0), 0, f(1f32.sin() + 1e-7), true),
+        (ApproxOp::Function(Sin), f(1.0), 0, f(1f32.sin() + 1e-5), false),
+        (ApproxOp::Function(Sin), f(100.0), 0, f(100f32.sin() + 1e-5), true),
+        (ApproxOp::Function(Lg2), f(1.0), 0, f(2e-7), true),
+        (ApproxOp::Function(Lg2), f(1.0), 0, f(3e-7), false),
+        (ApproxOp::Function(Ex2), f(200.0), 0, f(f32::INFINITY), true),
+        (ApproxOp::Function(Ex2), f(100.0), 0, f(f32::INFINITY), false),
+        (ApproxOp::Function(Tanh), f(0.5), 0, f(0.5f32.tanh() * 1.0004), true),
+        (ApproxOp::Function(Tanh), f(0.5), 0, f(0.5f32.tanh() * 1.0006), false),
+        (ApproxOp::DivApprox, f(1.0), f(f32::MAX), 0, true),
+    ];
+    for (op, a, b, got, expected) in table {
+        assert_eq!(accepts(op, ScalarType::F32, a, b, got), expected, "{op:?} {a:#x} {b:#x} {got:#x}");
+    }
 }
