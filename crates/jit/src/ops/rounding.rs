@@ -48,6 +48,9 @@ pub(super) fn arithmetic<'c>(e: &Emit<'_, 'c>, op: Arithmetic, rounding: Roundin
     if let Some(result) = x86::rounded(e, op, rounding, args) {
         return result;
     }
+    if op == Arithmetic::Fma && !e.has_fma() && args[0].ty().scalar_bits() == 32 {
+        return fma_in_double(e, rounding, args);
+    }
     let result = if op == Arithmetic::Narrow { args[0].ty().with_scalar(e.float_type(32)) } else { args[0].ty() };
     e.call(switching_function(e, op, rounding, args, result), args)
 }
@@ -110,9 +113,23 @@ pub(super) fn fma<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>, c: Value<'c>
     if e.has_fma() || a.ty().scalar_bits() == 64 {
         return e.intrinsic("llvm.fma", &[a.ty()], &[a, b, c]);
     }
-    let double = e.float_type(64);
-    let (a, b, c) = (e.fpext(a, double), e.fpext(b, double), e.fpext(c, double));
-    e.fptrunc(exact_product_sum(e, a, b, c), e.float_type(32))
+    fma_in_double(e, Rounding::NearestEven, &[a, b, c])
+}
+
+/// `float` operands, where their type has no fused instruction: `double` holds the product exactly.
+fn fma_in_double<'c>(e: &Emit<'_, 'c>, rounding: Rounding, args: &[Value<'c>]) -> Value<'c> {
+    let double = |idx: usize| e.fpext(args[idx], e.float_type(64));
+    let (product, addend) = (e.fmul(double(0), double(1)), double(2));
+    let sum = sum_to_odd(e, product, addend);
+    let result = arithmetic(e, Arithmetic::Narrow, rounding, &[sum]);
+    if rounding != Rounding::Down {
+        return result;
+    }
+    // An exact zero is -0 in this direction unless both terms are +0.
+    let signs = e.or(e.bits_of(product), e.bits_of(addend));
+    let zero = e.fcmp(FloatPredicate::Oeq, sum, sum.ty().zero());
+    let negative = e.and(zero, e.is_negative(signs));
+    e.select(negative, e.kf(result, -0.0), result)
 }
 
 /// `a * b + c` rounded to odd, for factors whose product is exact in their type.
