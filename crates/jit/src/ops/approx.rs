@@ -75,15 +75,8 @@ fn multiply_add<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>, c: Value<'c>) 
 
 /// `2^x`; results below the normal range may be anything that flushes when `normal`.
 pub(super) fn power_of_two<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
-    const P: [f32; 7] = [
-        1.0,
-        0.693_147_063_255_310_06,
-        0.240_229_085_087_776_18,
-        0.055_486_183_613_538_74,
-        0.009_673_775_173_723_698,
-        0.001_248_228_945_769_369_6,
-        0.000_215_659_718_378_447,
-    ];
+    const P: [f32; 7] =
+        [1.0, 0.693_147_06, 0.240_229_09, 0.055_486_184, 0.009_673_775, 0.001_248_229, 0.000_215_659_72];
     if let Some(fraction) = x86::fraction(e, x) {
         let mantissa = polynomial(e, fraction, &P);
         return x86::scale_by_power(e, mantissa, x).expect("the same targets have both instructions");
@@ -108,15 +101,15 @@ pub(super) fn power_of_two<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> 
 /// `log2(x)`; subnormal operands may be taken for zero when `normal`.
 fn logarithm<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
     const P: [f32; 9] = [
-        1.442_694_902_420_044,
+        1.442_694_9,
         -0.721_347_15,
-        0.480_920_433_998_107_9,
-        -0.360_719_054_937_362_67,
-        0.287_694_811_820_983_9,
-        -0.238_570_526_242_256_16,
-        0.217_157_949_938_049_32,
-        -0.209_954_023_361_206_05,
-        0.125_496_104_359_626_77,
+        0.480_920_43,
+        -0.360_719_05,
+        0.287_694_8,
+        -0.238_570_53,
+        0.217_157_95,
+        -0.209_954_02,
+        0.125_496_1,
     ];
     /// Bits of sqrt(1/2).
     const ROOT_HALF: i64 = 0x3f35_04f3;
@@ -145,9 +138,8 @@ fn logarithm<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
 
 /// Sine, or cosine.
 fn sine<'c>(e: &Emit<'_, 'c>, x: Value<'c>, cosine: bool) -> Value<'c> {
-    const SINE: [f32; 4] = [1.0, -0.166_666_507_720_947_27, 0.008_331_982_418_894_768, -0.000_194_959_604_414_179_92];
-    const COSINE: [f32; 5] =
-        [1.0, -0.5, 0.041_666_645_556_688_31, -0.001_388_730_132_021_01, 0.000_024_430_668_410_938_1];
+    const SINE: [f32; 4] = [1.0, -0.166_666_51, 0.008_331_982, -0.000_194_959_6];
+    const COSINE: [f32; 5] = [1.0, -0.5, 0.041_666_646, -0.001_388_730_1, 0.000_024_430_668];
     let turns = e.call1("llvm.roundeven", e.scale(x, std::f64::consts::FRAC_2_PI));
     let reduced = if e.has_fma() {
         // pi/2 in three parts: exact products, so the reduction is good as long as the quadrant number is.
@@ -195,8 +187,8 @@ fn inverse_root<'c>(e: &Emit<'_, 'c>, x: Value<'c>) -> Value<'c> {
 
 /// `tanh(x)`.
 fn hyperbolic_tangent<'c>(e: &Emit<'_, 'c>, x: Value<'c>) -> Value<'c> {
-    const P: [f32; 3] = [0.999_925_087_925_418_6, 0.108_678_612_934_944_8, 0.001_171_200_198_995_462_5];
-    const Q: [f32; 4] = [1.0, 0.441_615_647_360_972_5, 0.015_412_081_892_323_32, 0.000_036_704_918_752_308_213];
+    const P: [f32; 3] = [0.999_925_1, 0.108_678_62, 0.001_171_200_2];
+    const Q: [f32; 4] = [1.0, 0.441_615_64, 0.015_412_082, 0.000_036_704_918];
     let r = e.fclamp(x, -9.0, 9.0);
     let square = e.fmul(r, r);
     let ratio = e.fdiv(e.fmul(r, polynomial(e, square, &P)), polynomial(e, square, &Q));

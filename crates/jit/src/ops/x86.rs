@@ -143,11 +143,6 @@ pub(super) fn reciprocal_root_14<'c>(e: &Emit<'_, 'c>, x: Value<'c>) -> Option<V
     estimate(e, "llvm.x86.avx512.rsqrt14.ps.512", x)
 }
 
-/// `1 / x` to 14 bits: `vrcp14ps`.
-pub(super) fn reciprocal_14<'c>(e: &Emit<'_, 'c>, x: Value<'c>) -> Option<Value<'c>> {
-    estimate(e, "llvm.x86.avx512.rcp14.ps.512", x)
-}
-
 fn estimate<'c>(e: &Emit<'_, 'c>, name: &str, x: Value<'c>) -> Option<Value<'c>> {
     is_avx512_vector(e, x).then(|| {
         by_register(e, 16, &[x], |part| e.intrinsic(name, &[], &[part[0], part[0], e.int_type(16).all_ones()]))

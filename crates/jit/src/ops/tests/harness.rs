@@ -81,7 +81,7 @@ fn edges(ty: ScalarType) -> Vec<u64> {
         _ => 23,
     };
     let infinity = (top - 1) & !((1 << fraction) - 1);
-    let one = infinity / 2 & !((1 << fraction) - 1);
+    let one = (infinity / 2) & !((1 << fraction) - 1);
     let step = 1 << fraction;
     let mut list = vec![
         0,
