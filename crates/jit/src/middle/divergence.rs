@@ -229,13 +229,11 @@ impl Cx<'_> {
         }
         for (branch, region) in &regions {
             let end = program.post_dominators[*branch];
-            let in_region = |node: usize| region.contains(node) || node == *branch;
+            region.iter().for_each(|node| self.partial[node] = true);
+            let sides: Vec<(usize, BitSet)> =
+                program.blocks[*branch].succs.iter().map(|&succ| (succ, self.reach(succ, end))).collect();
             for node in region.iter().chain((end < n_blocks).then_some(end)) {
-                if node != end {
-                    self.partial[node] = true;
-                }
-                let block = &program.blocks[node];
-                if block.preds.iter().filter(|&&pred| in_region(pred)).count() > 1 {
+                if self.sides_meet(*branch, &sides, node) {
                     changed |= self.force_phis(node);
                 }
             }
@@ -287,18 +285,46 @@ impl Cx<'_> {
         changed
     }
 
+    /// True when lanes that left `branch` on different sides enter `node` over different edges.
+    fn sides_meet(&self, branch: usize, sides: &[(usize, BitSet)], node: usize) -> bool {
+        let comes_from =
+            |side: &(usize, BitSet), pred: usize| side.1.contains(pred) || (pred == branch && side.0 == node);
+        let preds = &self.program.blocks[node].preds;
+        if preds.len() < 2 {
+            return false;
+        }
+        // Two different edges, reached from two different sides.
+        preds.iter().any(|&one| {
+            preds.iter().any(|&other| {
+                one != other
+                    && sides.iter().enumerate().any(|(a, side)| {
+                        comes_from(side, one)
+                            && sides.iter().enumerate().any(|(b, side)| a != b && comes_from(side, other))
+                    })
+            })
+        })
+    }
+
     /// Blocks on paths from the branch to its post-dominator, the latter excluded.
     fn region(&self, branch: usize) -> BitSet {
-        let program = self.program;
-        let end = program.post_dominators[branch];
-        let mut region = BitSet::new(program.blocks.len());
-        let mut work = program.blocks[branch].succs.clone();
-        while let Some(node) = work.pop() {
-            if node != end && region.insert(node) {
-                work.extend(&program.blocks[node].succs);
-            }
+        let end = self.program.post_dominators[branch];
+        let mut region = BitSet::new(self.program.blocks.len());
+        for &succ in &self.program.blocks[branch].succs {
+            region.union(&self.reach(succ, end));
         }
         region
+    }
+
+    /// Blocks reached from `start` without passing `end`.
+    fn reach(&self, start: usize, end: usize) -> BitSet {
+        let mut reached = BitSet::new(self.program.blocks.len());
+        let mut work = vec![start];
+        while let Some(node) = work.pop() {
+            if node != end && reached.insert(node) {
+                work.extend(&self.program.blocks[node].succs);
+            }
+        }
+        reached
     }
 }
 
