@@ -3,7 +3,7 @@
 //@ arg: u64 0
 //@ expect-fault: illegal-address
 //@ run: kernel=store_to grid=4 block=64
-//@ arg: u64 0x7fff00000000
+//@ arg: u64 0x123456789000
 //@ expect-fault: illegal-address
 //@ run: kernel=forever grid=1 block=64 timeout-ms=300
 //@ arg: u32 1

@@ -12,6 +12,7 @@ mod checks;
 mod element;
 mod harness;
 mod init;
+mod jit;
 mod outcome;
 mod table;
 
@@ -20,16 +21,19 @@ use std::sync::Arc;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let backends = Arc::new(Vec::new());
-    let mut trials = checks::trials();
-    for found in [harness::trials(&backends), table::trials(&backends)] {
-        match found {
-            Ok(cases) => trials.extend(cases),
-            Err(error) => {
-                eprintln!("filetests: {error:#}");
-                return ExitCode::FAILURE;
-            }
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("filetests: {error:#}");
+            ExitCode::FAILURE
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials() -> anyhow::Result<Vec<libtest_mimic::Trial>> {
+    let backends = Arc::new(jit::backends()?);
+    let mut trials = checks::trials();
+    trials.extend(harness::trials(&backends)?);
+    trials.extend(table::trials(&backends)?);
+    Ok(trials)
 }
