@@ -64,11 +64,26 @@ impl Jit {
     }
 }
 
-/// Every level this machine has, and on the highest one every program width worth testing.
+/// Environment variable that chooses backends.
+const BACKENDS: &str = "VGPU_TEST_BACKENDS";
+
+/// Every level this machine has, and on the highest one every program width worth testing. With `VGPU_TEST_BACKENDS` only
+/// those whose name contains one of its words; `interpreter` is always there.
 ///
 /// # Errors
-/// A device cannot be made.
+/// A device cannot be made, or a word of the variable fits no backend.
 pub fn backends() -> Result<Vec<Box<dyn Backend>>> {
+    let all = all_backends()?;
+    let Ok(words) = std::env::var(BACKENDS) else { return Ok(all) };
+    let names: Vec<String> = all.iter().map(|backend| backend.name()).collect();
+    let words: Vec<&str> = words.split(',').map(str::trim).filter(|word| *word != "interpreter").collect();
+    if let Some(unknown) = words.iter().find(|word| !names.iter().any(|name| name.contains(**word))) {
+        bail!("{BACKENDS} has \"{unknown}\"; the backends are interpreter, {}", names.join(", "));
+    }
+    Ok(all.into_iter().filter(|backend| words.iter().any(|word| backend.name().contains(word))).collect())
+}
+
+fn all_backends() -> Result<Vec<Box<dyn Backend>>> {
     let highest = Target::from_environment().map_err(|message| anyhow!(message))?.isa;
     let mut out: Vec<Box<dyn Backend>> = Vec::new();
     for isa in [Isa::Avx512, Isa::Avx2, Isa::Sse42, Isa::Baseline] {
