@@ -17,7 +17,7 @@ const WORKERS: u32 = 2;
 /// Device memory of each device.
 const MEMORY_BYTES: u64 = 1 << 28;
 /// Limit of a launch whose case sets none.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A device with a vector level and a program width.
 pub struct Jit {
