@@ -8,11 +8,17 @@ pub mod ast;
 pub mod interp;
 pub mod ir;
 mod lexer;
+mod link;
 mod lower;
 mod parser;
+mod print;
+mod verify;
 
+pub use link::{LinkError, link};
 pub use lower::lower;
 pub use parser::parse;
+pub use print::{print, print_ast};
+pub use verify::{Signature, Want, signature, verify};
 
 use vgpu_types::{Diagnostic, Severity};
 
@@ -32,8 +38,11 @@ pub fn load_with_warnings(source: &str) -> Result<(ir::Module, Vec<Diagnostic>),
     let (tree, mut diagnostics) = parse(source);
     let (module, found) = lower(&tree);
     diagnostics.extend(found);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.code == "too-many-errors", diagnostic.span.start));
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
-    Ok((module, diagnostics))
+    // Lowering keeps the rules of the IR; a violation is a bug here, and better a message than a wrong result.
+    let violations = verify(&module);
+    if violations.is_empty() { Ok((module, diagnostics)) } else { Err(violations) }
 }

@@ -110,7 +110,7 @@ pub(super) fn fence(cx: &mut InstCx<'_, '_, '_>, membar: bool) -> Lowered<()> {
         return cx.emit(Op::Fence(MemorySemantics::SeqCst, scope), &[], &[]);
     }
     if cx.mods.has_prefix("sync_restrict") {
-        return cx.unsupported("block clusters", "9.7.13.5, membar/fence");
+        return cx.unsupported("block clusters", "membar/fence");
     }
     let semantics = cx.mods.one_of(&[
         ("sc", MemorySemantics::SeqCst),

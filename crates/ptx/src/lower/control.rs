@@ -320,7 +320,7 @@ fn direct(cx: &InstCx<'_, '_, '_>, target: Name<'_>, id: FuncId) -> Lowered<Call
     if device_launch(target.text) {
         return cx.unsupported(
             &format!("`{}` launches or waits for kernels from the device", target.text),
-            "9.7.12.4, call (CUDA dynamic parallelism)",
+            "call (CUDA dynamic parallelism)",
         );
     }
     let Some((_, builtin, n_params, n_returns)) = BUILTINS.iter().find(|entry| entry.0 == target.text) else {

@@ -23,7 +23,7 @@ pub(super) fn cvt(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
         rounding = Some(Rounding::NearestAway);
     }
     if cx.mods.has("rs") {
-        return cx.unsupported("stochastic rounding (sm_100)", "9.7.9.21, cvt");
+        return cx.unsupported("stochastic rounding (sm_100)", "cvt");
     }
     let ftz = cx.mods.take("ftz");
     let satfinite = cx.mods.take("satfinite");
@@ -36,11 +36,10 @@ pub(super) fn cvt(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     let name = cx.mods.opcode();
 
     if to.is_packed() || from.is_packed() {
-        let known = match (to, from) {
-            (F16x2 | BF16x2 | E4M3x2 | E5M2x2, F32) => true,
-            (E4M3x2 | E5M2x2, F16x2) | (F16x2, E4M3x2 | E5M2x2) => true,
-            _ => false,
-        };
+        let known = matches!(
+            (to, from),
+            (F16x2 | BF16x2 | E4M3x2 | E5M2x2, F32) | (E4M3x2 | E5M2x2, F16x2) | (F16x2, E4M3x2 | E5M2x2)
+        );
         if !known {
             return cx.error(
                 "bad-type",

@@ -75,23 +75,23 @@ fn part_type(cx: &InstCx<'_, '_, '_>, ty: ScalarType, n: usize) -> Lowered<Scala
 /// `mov.v4.u32 {a, b, c, d}, %tid`, or between vector registers.
 fn mov_vector(cx: &mut InstCx<'_, '_, '_>, n: usize, ty: ScalarType) -> Lowered<()> {
     let dsts = cx.vector_dsts(0, n, ty, Width::Exact)?;
-    if let Ast::Name { name, component: None, .. } = cx.operand(1)? {
-        if let Some(make) = special_vector(name.text) {
-            if width_of(ty) != RegWidth::B32 {
-                return cx.error(
-                    "bad-type",
-                    cx.mods.span(),
-                    format!("`{}` of `{}`; accepted: `.u32`", cx.mods.opcode(), name.text),
-                );
-            }
-            for (idx, &dst) in dsts.iter().enumerate() {
-                match idx {
-                    0..=2 => cx.emit(Op::ReadSpecial(make(idx as u8)), &[dst], &[])?,
-                    _ => cx.emit(Op::Mov(ty), &[dst], &[Operand::Imm(0)])?,
-                }
-            }
-            return Ok(());
+    if let Ast::Name { name, component: None, .. } = cx.operand(1)?
+        && let Some(make) = special_vector(name.text)
+    {
+        if width_of(ty) != RegWidth::B32 {
+            return cx.error(
+                "bad-type",
+                cx.mods.span(),
+                format!("`{}` of `{}`; accepted: `.u32`", cx.mods.opcode(), name.text),
+            );
         }
+        for (idx, &dst) in dsts.iter().enumerate() {
+            match idx {
+                0..=2 => cx.emit(Op::ReadSpecial(make(idx as u8)), &[dst], &[])?,
+                _ => cx.emit(Op::Mov(ty), &[dst], &[Operand::Imm(0)])?,
+            }
+        }
+        return Ok(());
     }
     let srcs = cx.vector_srcs(1, n, ty, Width::Exact)?;
     // All sources are read before any destination is written.
@@ -130,7 +130,7 @@ pub(super) fn cvta(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     let space = cx.mods.require("a state space", &SPACES[..9])?;
     let ty = cx.mods.scalar(&[U64, U32])?;
     if ty == U32 {
-        return cx.unsupported("32-bit generic addresses", "9.7.9.20, cvta");
+        return cx.unsupported("32-bit generic addresses", "cvta");
     }
     let src = match cx.operand(1)? {
         // `cvta.shared.u64 %rd, name` gives the generic address of a variable.

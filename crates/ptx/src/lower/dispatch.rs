@@ -3,7 +3,10 @@
 use super::function::FunctionCx;
 use super::modifiers::Modifiers;
 use super::operand::InstCx;
-use super::{Lowered, atomic, control, convert, data_movement, float, integer, logic, memory, unsupported, warp};
+use super::{
+    Lowered, async_copy, atomic, control, convert, data_movement, float, integer, logic, matrix, memory, unsupported,
+    video, warp,
+};
 use crate::ast;
 use crate::ir::Guard;
 use crate::parser::shorten;
@@ -85,6 +88,14 @@ fn family(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> {
         "st" => memory::store(cx),
         "atom" | "red" => atomic::atom(cx, root == "atom"),
         "fence" | "membar" => atomic::fence(cx, root == "membar"),
+        "cp" => async_copy::cp_async(cx),
+        "mbarrier" => async_copy::mbarrier(cx),
+
+        "mma" => matrix::mma(cx),
+        "wmma" => matrix::wmma(cx),
+        "ldmatrix" | "stmatrix" => matrix::matrix_access(cx, root == "ldmatrix"),
+        "movmatrix" => matrix::movmatrix(cx),
+
         "bar" | "barrier" => warp::barrier(cx, root == "bar"),
         "shfl" => warp::shfl(cx),
         "vote" => warp::vote(cx),
@@ -103,6 +114,11 @@ fn family(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> {
         "brkpt" | "pmevent" | "setmaxnreg" | "griddepcontrol" => control::nop(cx, root),
         "alloca" => control::alloca(cx),
         "stacksave" | "stackrestore" => control::stack(cx, root == "stacksave"),
+
+        "vadd" | "vsub" | "vabsdiff" | "vmin" | "vmax" | "vshl" | "vshr" | "vset" => video::scalar(cx, root),
+        "vmad" => video::vmad(cx),
+        "vadd2" | "vsub2" | "vavrg2" | "vabsdiff2" | "vmin2" | "vmax2" | "vset2" | "vadd4" | "vsub4" | "vavrg4"
+        | "vabsdiff4" | "vmin4" | "vmax4" | "vset4" => video::simd(cx, root),
 
         _ => {
             let message = format!("`{}` is not a PTX instruction", shorten(root));

@@ -61,8 +61,7 @@ fn add_mul(cx: &mut InstCx<'_, '_, '_>, op: FloatBinary) -> Lowered<()> {
     };
     let ty = cx.mods.scalar(&ALL)?;
     if cx.mods.scalar_opt(&[F16, BF16]).is_some() {
-        return cx
-            .unsupported("mixed-precision arithmetic (sm_100)", "9.7.5, Mixed Precision Floating-Point Instructions");
+        return cx.unsupported("mixed-precision arithmetic (sm_100)", "Mixed Precision Floating-Point Instructions");
     }
     check_mode(cx, ty, mode, rounding)?;
     cx.count(3, 3)?;
@@ -74,7 +73,7 @@ fn add_mul(cx: &mut InstCx<'_, '_, '_>, op: FloatBinary) -> Lowered<()> {
 /// `fma.rnd{.ftz}{.sat}{.relu}.type d, a, b, c`; `mad` of sm_20 and later is the same.
 fn fma(cx: &mut InstCx<'_, '_, '_>, is_fma: bool) -> Lowered<()> {
     if cx.mods.has("oob") {
-        return cx.unsupported("out-of-bounds operands", "9.7.4.4, Half Precision Floating-Point Instructions: fma");
+        return cx.unsupported("out-of-bounds operands", "Half Precision Floating-Point Instructions: fma");
     }
     let rounding = cx.mods.rounding();
     let mode = FloatMode {
@@ -86,15 +85,14 @@ fn fma(cx: &mut InstCx<'_, '_, '_>, is_fma: bool) -> Lowered<()> {
     };
     let ty = if is_fma { cx.mods.scalar(&ALL)? } else { cx.mods.scalar(&ALL[..2])? };
     if cx.mods.scalar_opt(&[F16, BF16]).is_some() {
-        return cx
-            .unsupported("mixed-precision arithmetic (sm_100)", "9.7.5, Mixed Precision Floating-Point Instructions");
+        return cx.unsupported("mixed-precision arithmetic (sm_100)", "Mixed Precision Floating-Point Instructions");
     }
     if rounding.is_none() {
         let message = format!("`{}` needs a rounding: `.rn`, `.rz`, `.rm`, `.rp`", cx.mods.opcode());
         return cx.error("missing-modifier", cx.mods.span(), message);
     }
     check_mode(cx, ty, mode, rounding)?;
-    if mode.relu && matches!(ty, F32 | F64) || mode.relu && mode.saturate {
+    if mode.relu && (matches!(ty, F32 | F64) || mode.saturate) {
         return cx.error(
             "bad-modifier",
             cx.mods.span(),

@@ -379,11 +379,9 @@ impl<'a, 's> FunctionCx<'a, 's> {
             }
         }
         let mut numbers = vec![BlockId(0); self.drafts.len()];
-        let mut n_blocks = 0;
         self.order.retain(|block| reached[block.idx()]);
-        for &block in &self.order {
-            numbers[block.idx()] = BlockId(n_blocks);
-            n_blocks += 1;
+        for (number, &block) in self.order.iter().enumerate() {
+            numbers[block.idx()] = BlockId::from(number);
         }
         let mut blocks = IndexVec::new();
         for &id in &self.order {

@@ -17,8 +17,6 @@ const MAX_ALIGN: u64 = 1 << 16;
 /// Size and alignment of a variable, and its element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Bytes of one element.
-    pub element_bytes: u32,
     /// Bytes in all.
     pub size: u64,
     /// Alignment in bytes.
@@ -33,7 +31,7 @@ pub(super) fn declared_type(variable: &Variable<'_>) -> Lowered<ScalarType> {
     if matches!(word, "texref" | "samplerref" | "surfref") {
         let message = format!("variables of type `.{word}` are not supported");
         let diagnostic = Diagnostic::error("unsupported-instruction", variable.ty.span, message);
-        return Err(Box::new(diagnostic.with_help("PTX ISA section 5.3, Texture Sampler and Surface Types")));
+        return Err(Box::new(diagnostic.with_help("PTX ISA section Texture Sampler and Surface Types")));
     }
     match scalar_named(word) {
         Some(ScalarType::U4 | ScalarType::S4 | ScalarType::B1) | None => {
@@ -77,17 +75,15 @@ pub(super) fn layout(variable: &Variable<'_>) -> Lowered<Layout> {
     if unsized_array {
         size = 0;
     }
-    if variable.space == DeclSpace::Param || variable.space == DeclSpace::Local {
-        if size > MAX_FRAME_BYTES {
-            return Err(too_large());
-        }
+    if matches!(variable.space, DeclSpace::Param | DeclSpace::Local) && size > MAX_FRAME_BYTES {
+        return Err(too_large());
     }
     let align = variable.align.unwrap_or(u64::from(element_bytes));
     if !align.is_power_of_two() || align > MAX_ALIGN {
         let message = format!("alignment {align} is not a power of two up to {MAX_ALIGN}");
         return Err(Box::new(Diagnostic::error("bad-alignment", variable.span, message)));
     }
-    Ok(Layout { element_bytes, size, align: align as u32, unsized_array })
+    Ok(Layout { size, align: align as u32, unsized_array })
 }
 
 /// Lays parameters out one after the other. Gives the parameters; the end is the last one's.

@@ -97,7 +97,7 @@ fn access(cx: &mut InstCx<'_, '_, '_>, load: bool) -> Lowered<(Access, usize)> {
 /// `ld{..}.type d, [a]`, `ldu{.space}.type d, [a]`.
 pub(super) fn load(cx: &mut InstCx<'_, '_, '_>, uniform: bool) -> Lowered<()> {
     let (mut access, n) = access(cx, true)?;
-    if access.read_only && !matches!(access.space, Space::Global | Space::Generic) || uniform && access.read_only {
+    if access.read_only && (uniform || !matches!(access.space, Space::Global | Space::Generic)) {
         return cx.error("bad-modifier", cx.mods.span(), format!("`{}`: `.nc` is for `ld.global`", cx.mods.opcode()));
     }
     let address = cx.address(1, access.space, access.ty.bytes() * access.vector)?;

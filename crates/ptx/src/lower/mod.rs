@@ -7,6 +7,7 @@
 //!
 //! What it does not do: optimise, or refuse what is legal but foolish.
 
+mod async_copy;
 mod atomic;
 mod control;
 mod convert;
@@ -19,6 +20,7 @@ mod initialiser;
 mod integer;
 mod layout;
 mod logic;
+mod matrix;
 mod memory;
 mod modifiers;
 mod module;
@@ -26,11 +28,14 @@ mod operand;
 mod scope;
 mod special;
 mod unsupported;
+mod video;
 mod warp;
 
 use vgpu_types::Diagnostic;
 
+pub(crate) use control::builtin;
 pub use module::lower;
+pub(crate) use module::same_signature;
 
 /// Result of lowering a piece; the diagnostic is collected by whoever goes on with the next piece.
 pub(crate) type Lowered<T> = Result<T, Box<Diagnostic>>;

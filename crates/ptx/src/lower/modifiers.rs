@@ -158,9 +158,9 @@ impl<'s> Modifiers<'s> {
                     let message =
                         format!("type `.{}` in `{opcode}` is not supported; supported: {}", part.text, list());
                     let diagnostic = Diagnostic::error("unsupported-instruction", part.span, message);
-                    return Err(Box::new(diagnostic.with_help(
-                        "the type needs sm_100 or later; PTX ISA section 5.2.3, Alternate Floating-Point Data Formats",
-                    )));
+                    return Err(Box::new(
+                        diagnostic.with_help("the type needs sm_100 or later; PTX ISA section \"Types\""),
+                    ));
                 }
                 continue;
             };

@@ -128,7 +128,7 @@ impl<'s> ModuleCx<'s> {
             Some((64, _)) => {}
             Some((32, span)) => {
                 let message = "`.address_size 32` is not supported; compile for 64-bit addresses";
-                let help = "PTX ISA section 11.1.3, `.address_size`";
+                let help = "PTX ISA section `.address_size`";
                 self.report(Diagnostic::error("unsupported-address-size", span, message).with_help(help));
             }
             Some((bits, span)) => {
@@ -300,10 +300,10 @@ impl<'s> ModuleCx<'s> {
             }
             Some(&SymbolRef::Var(id)) => return Err(duplicate(name, Some(self.ir.variables[id].span))),
         }
-        if function.body.is_some() {
-            if let Some(&SymbolRef::Func(id)) = self.symbols.get(name.text) {
-                self.defined.insert(id);
-            }
+        if function.body.is_some()
+            && let Some(&SymbolRef::Func(id)) = self.symbols.get(name.text)
+        {
+            self.defined.insert(id);
         }
         Ok(())
     }
@@ -362,7 +362,7 @@ impl<'s> ModuleCx<'s> {
                     let message =
                         format!("`.{word}` on `{}`: block clusters are not supported", shorten(function.name.text));
                     let diagnostic = Diagnostic::error("unsupported-directive", directive.name.span, message);
-                    return Err(Box::new(diagnostic.with_help("PTX ISA section 11.7, Cluster Dimension Directives")));
+                    return Err(Box::new(diagnostic.with_help("PTX ISA section Cluster Dimension Directives")));
                 }
                 word => {
                     let message = format!(

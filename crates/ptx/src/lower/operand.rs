@@ -60,7 +60,7 @@ impl<'a, 's> InstCx<'_, 'a, 's> {
     pub(super) fn unsupported<T>(&self, what: &str, section: &str) -> Lowered<T> {
         let message = format!("`{}` is not supported: {what}", self.mods.opcode());
         let diagnostic = Diagnostic::error("unsupported-instruction", self.mods.span(), message);
-        Err(Box::new(diagnostic.with_help(format!("PTX ISA section {section}"))))
+        Err(Box::new(diagnostic.with_help(format!("PTX ISA section \"{section}\""))))
     }
 
     /// Number of operands in the text.
@@ -333,10 +333,10 @@ impl<'a, 's> InstCx<'_, 'a, 's> {
 
     /// The elements of a vector operand: `{a, b}`, or a vector register.
     pub(super) fn elements(&mut self, operand: &'a Ast<'s>) -> Lowered<Elements<'a, 's>> {
-        if let Ast::Name { name, component: None, minus: false } = operand {
-            if let Some(Entity::Vector(idx)) = self.entity_opt(*name) {
-                return Ok(Elements::Regs(self.f.vector(idx), name.text));
-            }
+        if let Ast::Name { name, component: None, minus: false } = operand
+            && let Some(Entity::Vector(idx)) = self.entity_opt(*name)
+        {
+            return Ok(Elements::Regs(self.f.vector(idx), name.text));
         }
         match operand {
             Ast::Vector(items, _) => Ok(Elements::Items(items)),

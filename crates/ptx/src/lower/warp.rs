@@ -136,7 +136,7 @@ pub(super) fn redux(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
         ],
     )?;
     if cx.mods.last_scalar() == Some(F32) {
-        return cx.unsupported("floating-point reductions (sm_100)", "9.7.13.11, redux.sync");
+        return cx.unsupported("floating-point reductions (sm_100)", "redux.sync");
     }
     let ty = match op {
         ReduxOp::Add | ReduxOp::Min | ReduxOp::Max => cx.mods.scalar(&[U32, S32])?,

@@ -21,7 +21,7 @@ impl<'s> Parser<'s> {
             }
             let before = self.cur.span;
             if self.statement(&mut statements).is_err() {
-                self.recover();
+                self.recover(false, before.start);
             }
             if self.cur.span == before && !matches!(self.cur.tok, Tok::Eof | Tok::RBrace) {
                 self.bump();

@@ -106,8 +106,7 @@ impl<'s> Parser<'s> {
         let otherwise = self.nested(Self::ternary)?;
         let span = self.span_from(start);
         let bits = condition.integer_bits();
-        let bits =
-            bits.ok_or(()).or_else(|()| Err(self.error("bad-constant", span, "the condition must be an integer")))?;
+        let bits = bits.ok_or(()).map_err(|()| self.error("bad-constant", span, "the condition must be an integer"))?;
         Ok(if bits != 0 { then } else { otherwise })
     }
 
@@ -176,7 +175,7 @@ impl<'s> Parser<'s> {
                 }
             }
         };
-        value.ok_or(()).or_else(|()| Err(self.error("bad-constant", span, "division by zero in a constant expression")))
+        value.ok_or(()).map_err(|()| self.error("bad-constant", span, "division by zero in a constant expression"))
     }
 
     fn unary(&mut self) -> Parsed<ConstValue> {
@@ -227,26 +226,26 @@ impl<'s> Parser<'s> {
             Tok::Int => {
                 self.bump();
                 let text = self.text(start);
-                parse_integer(text).ok_or(()).or_else(|()| {
+                parse_integer(text).ok_or(()).map_err(|()| {
                     let message = format!("`{}` is not an integer of at most 64 bits", shorten(text));
-                    Err(self.error("bad-constant", start, message))
+                    self.error("bad-constant", start, message)
                 })
             }
             Tok::Float => {
                 self.bump();
                 let text = self.text(start);
-                parse_float(text).ok_or(()).or_else(|()| {
+                parse_float(text).ok_or(()).map_err(|()| {
                     let message = format!("`{}` is not a number; `0f` takes 8 and `0d` 16 digits", shorten(text));
-                    Err(self.error("bad-constant", start, message))
+                    self.error("bad-constant", start, message)
                 })
             }
             // `.5`
             Tok::Dot if self.cur_text().as_bytes()[1].is_ascii_digit() => {
                 self.bump();
                 let text = self.text(start);
-                parse_float(text).ok_or(()).or_else(|()| {
-                    Err(self.error("bad-constant", start, format!("`{}` is not a number", shorten(text))))
-                })
+                parse_float(text)
+                    .ok_or(())
+                    .map_err(|()| self.error("bad-constant", start, format!("`{}` is not a number", shorten(text))))
             }
             Tok::Ident if self.cur_text() == "WARP_SZ" => {
                 self.bump();

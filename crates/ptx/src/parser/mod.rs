@@ -240,10 +240,17 @@ impl<'s> Parser<'s> {
     }
 
     /// After an error: skips past the next `;` or closing brace that belongs to this level, but stops before a `}` that
-    /// ends the level.
-    fn recover(&mut self) {
+    /// ends the level, and at the top level before a directive that begins an item.
+    fn recover(&mut self, top_level: bool, failed_at: u32) {
         let mut depth = 0u32;
         loop {
+            let begins_item = matches!(
+                self.directive(),
+                Some("visible" | "extern" | "weak" | "common" | "entry" | "func" | "global" | "const" | "section")
+            );
+            if top_level && depth == 0 && begins_item && self.cur.span.start > failed_at {
+                return;
+            }
             match self.cur.tok {
                 Tok::Eof => return,
                 Tok::Semi if depth == 0 => {

@@ -12,7 +12,7 @@ impl<'s> Parser<'s> {
         while !self.at(Tok::Eof) {
             let before = self.cur.span;
             if self.item(&mut module).is_err() {
-                self.recover();
+                self.recover(true, before.start);
                 self.eat(Tok::RBrace);
             }
             if self.cur.span == before && !self.at(Tok::Eof) {
