@@ -50,7 +50,7 @@ impl Loaded {
         if let Err(error) = context.verify() {
             panic!("{error}\n{}", context.print());
         }
-        context.run_passes("default<O2>", target).expect("the pass pipeline of the tests is valid");
+        context.run_passes(crate::pipeline::PASSES, target).expect("the pass pipeline is valid");
         let object = context.generate(Level::Object, target).expect("verified modules have machine code");
         let stem = format!("vgpu-jit-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let (from, to) =

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
 
 /// LLVM passes: the short list that gives O2's speed on this code at a third of its time.
-const PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
+pub(crate) const PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
                       loop-simplify,lcssa,loop-mssa(licm),gvn,simplifycfg,instcombine<no-verify-fixpoint>,adce)";
 
 /// Compiles one kernel for one block shape.

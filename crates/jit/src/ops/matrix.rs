@@ -30,6 +30,7 @@ pub(crate) fn matrix<'c>(
     addresses: Option<Addresses<'c>>,
     sources: &[LaneValue<'c>],
 ) -> Option<LaneResults<'c>> {
+    warps.check();
     let address = || addresses.expect("a load or store has an address");
     Some(match op {
         Op::Mma(form) => matrix_mma::mma(warps, form, sources),

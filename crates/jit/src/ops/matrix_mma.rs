@@ -96,6 +96,11 @@ fn name(form: &Mma, selector: Option<u32>) -> String {
     )
 }
 
+/// Whether a fused multiply-add is an instruction (else it would be a call per lane).
+const fn has_fma(target: &Target) -> bool {
+    !cfg!(target_arch = "x86_64") || matches!(target.isa, Isa::Avx2 | Isa::Avx512)
+}
+
 /// How products are formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arithmetic {
@@ -421,10 +426,7 @@ impl<'a, 'c> Product<'a, 'c> {
     fn multiply_add(&self, a: Value<'c>, b: Value<'c>, sum: Value<'c>) -> Value<'c> {
         let builder = self.builder;
         match self.arithmetic {
-            Arithmetic::Single
-                if matches!(self.target.isa, Isa::Sse42)
-                    || cfg!(target_arch = "x86_64") && self.target.isa == Isa::Baseline =>
-            {
+            Arithmetic::Single if !has_fma(self.target) => {
                 builder.float(FloatOp::Add, builder.float(FloatOp::Mul, a, b), sum)
             }
             Arithmetic::Double if self.form.rounding != Rounding::NearestEven => {

@@ -76,6 +76,12 @@ pub(super) enum Per {
 }
 
 impl<'c> Warps<'_, 'c> {
+    /// Stops at a program that is not made of whole warps: the compiler chooses such programs only for kernels whose
+    /// lanes have nothing to do with each other.
+    pub(super) fn check(&self) {
+        assert!(self.lanes.is_multiple_of(32), "a program is made of whole warps, not {} lanes", self.lanes);
+    }
+
     /// The context of the module.
     pub(super) fn context(&self) -> &'c Context {
         self.builder.context()
@@ -263,7 +269,7 @@ impl Associative {
 ///
 /// Sources and results are in the order documented at [`Op`].
 pub(crate) fn cross_lane<'c>(warps: &Warps<'_, 'c>, op: &Op, sources: &[LaneValue<'c>]) -> Option<LaneResults<'c>> {
-    assert!(warps.lanes.is_multiple_of(32), "a program is made of whole warps, not {} lanes", warps.lanes);
+    warps.check();
     Some(match op {
         Op::Shuffle { mode, .. } => {
             let (d, p) = warp_shuffle::shuffle(warps, *mode, sources[0], sources[1], sources[2]);

@@ -67,6 +67,7 @@ pub(crate) fn atomic<'c>(
     values: &[LaneValue<'c>],
     want_result: bool,
 ) -> LaneResults<'c> {
+    warps.check();
     let per_element = if spec.op == AtomicOp::Cas { 2 } else { 1 };
     let mut results = LaneResults::new();
     for (idx, values) in values.chunks_exact(per_element).enumerate() {
@@ -484,19 +485,15 @@ impl<'c> Body<'_, 'c> {
         let (each_warp, next_warp, done) = (self.block("warp"), self.block("next_warp"), self.block("done_lanes"));
         builder.branch(each_warp);
         builder.position(each_warp);
-        let warp = builder.phi(int64);
-        builder.add_incoming(warp, int64.zero(), before);
-        let phi = |start: Option<Value<'c>>| {
-            start.map(|start| {
-                let phi = builder.phi(start.ty());
-                (phi, start)
-            })
+        let n_warps = self.lanes / 32;
+        let phi = |start: Value<'c>, from| {
+            let phi = builder.phi(start.ty());
+            builder.add_incoming(phi, start, from);
+            phi
         };
-        let register = phi(carried);
-        let next_register = || register.map(|(phi, _)| phi);
-        if let Some((phi, start)) = register {
-            builder.add_incoming(phi, start, before);
-        }
+        // One warp needs no loop.
+        let warp = if n_warps == 1 { int64.zero() } else { phi(int64.zero(), before) };
+        let register = carried.map(|start| if n_warps == 1 { start } else { phi(start, before) });
         let base = builder.mul(warp, int64.constant(32));
         let bits = slots.bits.map_or_else(|| int32.all_ones(), |slot| self.read_lane(slot, int32, warp));
 
@@ -511,7 +508,7 @@ impl<'c> Body<'_, 'c> {
         }
         builder.position(straight);
         if unroll {
-            let mut current = next_register();
+            let mut current = register;
             for lane in 0..32 {
                 current = step(builder.add(base, int64.constant(lane)), current);
             }
@@ -526,21 +523,17 @@ impl<'c> Body<'_, 'c> {
         let (loop_head, loop_body) = (self.block("lanes"), self.block("lane"));
         builder.branch(loop_head);
         builder.position(loop_head);
-        let rest = builder.phi(int32);
-        builder.add_incoming(rest, bits, start);
-        let loop_register = phi(next_register());
-        if let Some((phi, value)) = loop_register {
-            builder.add_incoming(phi, value, start);
-        }
+        let rest = phi(bits, start);
+        let loop_register = register.map(|value| phi(value, start));
         let finished = builder.icmp(IntPredicate::Eq, rest, int32.zero());
-        ends.push((loop_head, loop_register.map(|(phi, _)| phi)));
+        ends.push((loop_head, loop_register));
         builder.cond_branch(finished, next_warp, loop_body);
         builder.position(loop_body);
         let lane = builder.intrinsic("llvm.cttz", &[int32], &[rest, self.int(1).all_ones()]);
-        let after = step(builder.add(base, builder.zext(lane, int64)), loop_register.map(|(phi, _)| phi));
+        let after = step(builder.add(base, builder.zext(lane, int64)), loop_register);
         let lower = builder.sub(rest, int32.constant(1));
         builder.add_incoming(rest, builder.and(rest, lower), builder.block());
-        if let (Some((phi, _)), Some(after)) = (loop_register, after) {
+        if let (Some(phi), Some(after)) = (loop_register, after) {
             builder.add_incoming(phi, after, builder.block());
         }
         builder.branch(loop_head);
@@ -553,12 +546,17 @@ impl<'c> Body<'_, 'c> {
             }
             phi
         });
+        if n_warps == 1 {
+            builder.branch(done);
+            builder.position(done);
+            return result;
+        }
         let following = builder.add(warp, int64.constant(1));
         builder.add_incoming(warp, following, next_warp);
-        if let (Some((phi, _)), Some(result)) = (register, result) {
+        if let (Some(phi), Some(result)) = (register, result) {
             builder.add_incoming(phi, result, next_warp);
         }
-        let last = builder.icmp(IntPredicate::Eq, following, int64.constant(u64::from(self.lanes / 32)));
+        let last = builder.icmp(IntPredicate::Eq, following, int64.constant(u64::from(n_warps)));
         builder.cond_branch(last, done, each_warp);
         builder.position(done);
         result
