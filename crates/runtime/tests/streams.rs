@@ -127,12 +127,14 @@ fn after_a_fault_pending_launches_are_skipped_and_nobody_hangs() {
     let fixture = Fixture::new(2);
     let stream = fixture.context.create_stream();
     let (event, counter) = (Event::new(), fixture.module.variable("counter").unwrap().0);
-    stream.host_function(|| std::thread::sleep(Duration::from_millis(10))).unwrap();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    stream.host_function(move || gate.recv().unwrap()).unwrap();
     fixture.kernel("store").launch(&stream, &LaunchConfig::new(1, 1), &[&8u64.to_le_bytes()]).unwrap();
     for _ in 0..10 {
         fixture.kernel("variable").launch(&stream, &LaunchConfig::new(1, 1), &[]).unwrap();
     }
     stream.record(&event).unwrap();
+    open.send(()).unwrap();
     assert!(matches!(stream.synchronize(), Err(Error::IllegalAddress { .. })));
     event.synchronize();
     fixture.context.reset();

@@ -59,3 +59,8 @@ pub use vgpu_runtime::{
     Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, Stream,
 };
 pub use vgpu_types::{Diagnostic, Dim3, LineMap, Severity, Span};
+
+/// The README's examples, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
