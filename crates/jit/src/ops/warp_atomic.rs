@@ -134,6 +134,12 @@ fn element<'c>(
     let params: Vec<_> = arguments.iter().map(|argument| argument.ty()).collect();
     let result = if want_result { item.vector(lanes) } else { context.void() };
     let function = warps.function(&name, result, &params, |builder, function| {
+        if cfg!(target_arch = "x86_64") && spec.ty.bits() == 128 {
+            // CMPXCHG16B: in every processor that matters, but not in LLVM's baseline, which would call a library.
+            let separator = if warps.target.features.is_empty() { "" } else { "," };
+            let features = format!("{}{separator}+cx16", warps.target.features);
+            function.add_attribute(context, "target-features", &features);
+        }
         let argument = |idx| function.argument(idx);
         let addresses = match addresses {
             Addresses::Uniform(_) => Addresses::Uniform(argument(0)),
