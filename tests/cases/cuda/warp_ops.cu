@@ -63,7 +63,7 @@ extern "C" __global__ void divergent(const unsigned *x, unsigned *out) {
     unsigned t = threadIdx.x, lane = t & 31, v = x[t], r;
     unsigned mask = __ballot_sync(0xffffffffu, lane % 3 == 0);
     if (lane % 3 == 0) r = __shfl_sync(mask, v, (lane + 3) % 33);
-    else r = __shfl_sync(~mask, v, lane % 3 == 1 ? (lane + 1) % 32 : lane - 1);
+    else r = __shfl_sync(~mask, v, lane == 31 ? 1 : lane % 3 == 1 ? lane + 1 : lane - 1);
     out[t] = r;
     out[96 + t] = sum(0xffffffffu, v);
 }

@@ -63,7 +63,7 @@ fn expectations(run: &Run, outcome: &Outcome) -> Vec<String> {
         }
         if n <= MAX_VALUES {
             out.push(format!("//@ expect: {} = {}", buffer.name, values(buffer.element, bytes, 0..n)));
-        } else if buffer.compare == Compare::Exact {
+        } else if matches!(buffer.compare, Compare::Exact | Compare::Bits) {
             out.push(format!("//@ expect-hash: {} = {}", buffer.name, hash(bytes)));
         } else if buffer.compare != Compare::Unordered {
             for range in [0..END_VALUES, n - END_VALUES..n] {

@@ -9,7 +9,7 @@
 //! //@ arg: &NAME[+BYTES]                           the address of a buffer
 //! //@ buffer: in|out|inout|scratch NAME: TYPE[N] [= INIT]  a buffer without parameter
 //! //@ variable: in|out|inout NAME: TYPE[N] [= INIT]  a module variable: set before, read after
-//! //@ compare: NAME exact|unordered|ulp(n)|rel(x)|abs(x)|tolerance(rel, abs)   backends against each other
+//! //@ compare: NAME exact|bits|unordered|ulp(n)|rel(x)|abs(x)|tolerance(rel, abs)   backends against each other
 //! //@ expect: NAME[ [A..B] ] = VALUE ..            written by BLESS=1 from the interpreter
 //! //@ expect-hash: NAME = HEX                      the same for long outputs
 //! //@ reference: NAME[ [A..B] ] = VALUE ..         from an independent computation; BLESS leaves it alone
@@ -124,8 +124,11 @@ pub struct Buffer {
 /// How close two results must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Compare {
-    /// Same bits.
+    /// Same values: same bits, except that every NaN of a float type is as good as another (the manual does not say
+    /// which NaN arithmetic gives).
     Exact,
+    /// Same bits.
+    Bits,
     /// Same elements, in any order.
     Unordered,
     /// At most that many representable values apart.
@@ -520,6 +523,7 @@ pub fn parse_compare(text: &str) -> Result<Compare> {
     let number = |text: &str| text.trim().parse::<f64>().with_context(|| format!("bad number \"{text}\""));
     Ok(match word {
         "exact" => Compare::Exact,
+        "bits" => Compare::Bits,
         "unordered" => Compare::Unordered,
         "ulp" => Compare::Ulp(number(inner)? as u64),
         "rel" => Compare::Tolerance { rel: number(inner)?, abs: 0.0 },
@@ -529,7 +533,7 @@ pub fn parse_compare(text: &str) -> Result<Compare> {
             Compare::Tolerance { rel: number(rel)?, abs: number(abs)? }
         }
         _ => bail!(
-            "unknown comparison \"{text}\"; accepted are exact, unordered, ulp(n), rel(x), abs(x), tolerance(rel, abs)"
+            "unknown comparison \"{text}\"; accepted are exact, bits, unordered, ulp(n), rel(x), abs(x), tolerance(rel, abs)"
         ),
     })
 }

@@ -118,6 +118,8 @@ fn comparisons() -> Result<()> {
     let agree = [
         ("exact", [1.0, 2.0], [1.0, 2.0], true),
         ("exact", [0.0, 2.0], [-0.0, 2.0], false),
+        ("exact", [f32::NAN, 2.0], [-f32::NAN, 2.0], true),
+        ("bits", [f32::NAN, 2.0], [-f32::NAN, 2.0], false),
         ("unordered", [1.0, 2.0], [2.0, 1.0], true),
         ("unordered", [1.0, 2.0], [2.0, 2.0], false),
         ("ulp(1)", [1.0, -0.0], [next, 0.0], true),

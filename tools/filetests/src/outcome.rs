@@ -146,7 +146,8 @@ fn compare_buffer(buffer: &Buffer, start: usize, expected: &[u8], found: &[u8]) 
     for (i, (&a, &b)) in expected.iter().zip(&found).enumerate() {
         let same = a == b
             || match buffer.compare {
-                Compare::Exact | Compare::Unordered => false,
+                Compare::Exact => element.ulps(a, b) == Some(0) && element.to_f64(a).is_nan(),
+                Compare::Bits | Compare::Unordered => false,
                 Compare::Ulp(limit) => element.ulps(a, b).is_some_and(|ulps| ulps <= limit),
                 Compare::Tolerance { rel, abs } => {
                     let (x, y) = (element.to_f64(a), element.to_f64(b));

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 pub use notation::{Form, Group};
 
-const TABLE: &str = include_str!("operations.txt");
+const TABLES: [(&str, &str); 2] =
+    [("operations.txt", include_str!("operations.txt")), ("video.txt", include_str!("video.txt"))];
 /// Failures shown per group.
 const MAX_SHOWN: usize = 6;
 
@@ -26,7 +27,10 @@ const MAX_SHOWN: usize = 6;
 /// # Errors
 /// The table is malformed; the message has the line.
 pub fn trials(backends: &Arc<Vec<Box<dyn Backend>>>) -> Result<Vec<Trial>> {
-    let groups = notation::parse(TABLE)?;
+    let mut groups = Vec::new();
+    for (file, table) in TABLES {
+        groups.extend(notation::parse(file, table)?);
+    }
     let trial = |group: Group| {
         let backends = Arc::clone(backends);
         let name = format!("ops/{}", group.name);

@@ -114,13 +114,13 @@ pub struct Group {
 ///
 /// # Errors
 /// A malformed line; the message has its number.
-pub fn parse(table: &str) -> Result<Vec<Group>> {
+pub fn parse(file: &str, table: &str) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for (idx, line) in table.lines().enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let mut group = parse_line(line).with_context(|| format!("operations.txt:{}: {line}", idx + 1))?;
+        let mut group = parse_line(line).with_context(|| format!("{file}:{}: {line}", idx + 1))?;
         let twins = groups.iter().filter(|other| other.name.split('#').next() == Some(&group.name)).count();
         if twins > 0 {
             group.name = format!("{}#{}", group.name, twins + 1);
