@@ -16,6 +16,9 @@ pub fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
 }
 
+/// Folder of the diagnostics' cases, which the tests of `vgpu-ptx` run.
+const DIAGNOSTICS: &str = "check";
+
 /// All `.ptx` files under `folder`, in name order.
 ///
 /// # Errors
@@ -27,7 +30,9 @@ pub fn case_files(folder: &Path) -> Result<Vec<PathBuf>> {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
             let path = entry?.path();
             if path.is_dir() {
-                pending.push(path);
+                if path.file_name().is_none_or(|name| name != DIAGNOSTICS) {
+                    pending.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "ptx") {
                 out.push(path);
             }
@@ -90,7 +95,7 @@ pub fn load(case: &Case) -> Result<Module> {
     if modules.len() == 1 {
         return modules.pop().context("one module");
     }
-    bail!("{} modules; linking is not available", modules.len())
+    vgpu_ptx::link(modules).with_context(|| "cannot link")
 }
 
 fn check_refusal(case: &Case) -> Result<()> {
