@@ -177,7 +177,7 @@ impl<'s> Parser<'s> {
     }
 
     fn initialiser(&mut self) -> Parsed<Init<'s>> {
-        self.count_node()?;
+        self.count(1)?;
         let start = self.cur.span;
         match self.cur.tok {
             Tok::LBrace => {

@@ -23,7 +23,7 @@ pub use constant::parse_integer;
 pub struct Limits {
     /// Bytes of source.
     pub source_bytes: usize,
-    /// Statements, declarations and initialiser values of a module together.
+    /// Initialiser values, and four for each statement and declaration (by their size in memory).
     pub nodes: u32,
     /// Braces and parentheses inside each other.
     pub depth: u32,
@@ -191,11 +191,16 @@ impl<'s> Parser<'s> {
         self.next = eof;
     }
 
-    /// Counts a node of the tree; stops the parse when there are too many.
+    /// Counts a statement or declaration.
     fn count_node(&mut self) -> Parsed<()> {
-        self.nodes += 1;
+        self.count(4)
+    }
+
+    /// Counts a node of the tree; stops the parse when there are too many.
+    fn count(&mut self, weight: u32) -> Parsed<()> {
+        self.nodes += weight;
         if self.nodes > LIMITS.nodes {
-            let message = format!("more than {} statements, declarations and values in one text", LIMITS.nodes);
+            let message = format!("more than {} statements or {} values in one text", LIMITS.nodes / 4, LIMITS.nodes);
             let reported = self.error("too-large", self.cur.span, message);
             self.stop();
             return Err(reported);
