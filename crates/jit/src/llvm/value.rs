@@ -265,6 +265,34 @@ impl<'c> Value<'c> {
         }
     }
 
+    fn operands<const N: usize>(self) -> [Self; N] {
+        // SAFETY: rule 1; callers have checked that it is an instruction with that many operands.
+        std::array::from_fn(|idx| Self::wrap(unsafe { LLVMGetOperand(self.0, idx as u32) }))
+    }
+
+    fn is_instruction(self, opcode: llvm_sys::LLVMOpcode) -> bool {
+        // SAFETY: rule 1; the opcode is asked of instructions only.
+        unsafe { !LLVMIsAInstruction(self.0).is_null() && LLVMGetInstructionOpcode(self.0) == opcode }
+    }
+
+    /// Condition and both values of a `select` instruction.
+    pub fn as_select(self) -> Option<[Self; 3]> {
+        self.is_instruction(llvm_sys::LLVMOpcode::LLVMSelect).then(|| self.operands())
+    }
+
+    /// Operands of an `icmp eq` instruction.
+    pub fn as_equality(self) -> Option<[Self; 2]> {
+        // SAFETY: rule 1; the predicate is asked of comparisons only.
+        let is_equality = self.is_instruction(llvm_sys::LLVMOpcode::LLVMICmp)
+            && unsafe { LLVMGetICmpPredicate(self.0) } == llvm_sys::LLVMIntPredicate::LLVMIntEQ;
+        is_equality.then(|| self.operands())
+    }
+
+    /// Operands of an `and` instruction.
+    pub fn as_and(self) -> Option<[Self; 2]> {
+        self.is_instruction(llvm_sys::LLVMOpcode::LLVMAnd).then(|| self.operands())
+    }
+
     /// The value of an integer constant that is the same in every lane (or scalar), zero-extended from at most 64 bits.
     pub fn constant_bits(self) -> Option<u64> {
         if !self.ty().is_vector() {

@@ -5,7 +5,7 @@
 //! | function | method | error | bound |
 //! |---|---|---|---|
 //! | `ex2` | `2^floor(x) * p(x - floor(x))`, degree 6 | 1 ulp | 2 ulp |
-//! | `lg2` | exponent + `f * p(f)`, degree 8, mantissa in [sqrt 1/2, sqrt 2) | 2^-23 absolute | 2^-22 |
+//! | `lg2` | exponent + `f * p(f)`, degree 8, mantissa in [3/4, 3/2) | 2^-23 absolute | 2^-22 |
 //! | `sin`, `cos` | two polynomials on [-pi/4, pi/4], three-part reduction | 2^-23 absolute | 2^-20.5 |
 //! | `rsqrt` | 14-bit estimate and a Newton step, else root and division | 2^-23.2 relative | 2^-22.9 |
 //! | `tanh` | rational 5/6 in x | 2^-13 relative | 2^-11 |
@@ -47,7 +47,9 @@ fn element<'c>(
         let inverse_root = |x| e.fdiv(e.kf(x, 1.0), e.fsqrt(x));
         return if mode.ftz { upper_half(e, bits, inverse_root) } else { e.bits_of(inverse_root(e.float_of(bits))) };
     }
-    let x = widen(e, ty, flush_if(e, mode.ftz, ty, bits));
+    // 2 to a subnormal power is 1 with or without flushing.
+    let flush_operand = mode.ftz && function != Transcendental::Ex2;
+    let x = widen(e, ty, flush_if(e, flush_operand, ty, bits));
     // Narrow formats have no subnormal `float` to care for.
     let normal = mode.ftz || ty == ScalarType::F16;
     let y = match function {
@@ -58,7 +60,11 @@ fn element<'c>(
         Transcendental::Ex2 => power_of_two(e, x, normal),
         Transcendental::Tanh => hyperbolic_tangent(e, x),
     };
-    finish(e, ty, mode, narrow(e, ty, Rounding::NearestEven, false, y))
+    let bits = narrow(e, ty, Rounding::NearestEven, false, y);
+    // These results are never subnormal, or have been flushed on the way.
+    let flushed =
+        matches!(function, Transcendental::Ex2 | Transcendental::Lg2 | Transcendental::Rsqrt) && ty == ScalarType::F32;
+    finish(e, ty, FloatMode { ftz: mode.ftz && !flushed, ..mode }, bits)
 }
 
 /// `c0 + x * (c1 + x * (..))`.
@@ -73,13 +79,14 @@ fn multiply_add<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>, c: Value<'c>) 
     if e.has_fma() { fma(e, a, b, c) } else { e.fadd(e.fmul(a, b), c) }
 }
 
-/// `2^x`; results below the normal range may be anything that flushes when `normal`.
+/// `2^x`; results below the normal range are zero when `normal`.
 pub(super) fn power_of_two<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
     const P: [f32; 7] =
         [1.0, 0.693_147_06, 0.240_229_09, 0.055_486_184, 0.009_673_775, 0.001_248_229, 0.000_215_659_72];
     if let Some(fraction) = x86::fraction(e, x) {
         let mantissa = polynomial(e, fraction, &P);
-        return x86::scale_by_power(e, mantissa, x).expect("the same targets have both instructions");
+        let keep = normal.then(|| e.fcmp(FloatPredicate::Uge, x, e.kf(x, -126.0)));
+        return x86::scale_by_power(e, mantissa, x, keep).expect("the same targets have both instructions");
     }
     // Subnormal results are computed 64 powers higher and scaled down in one rounding.
     let least = if normal { -126.0 } else { -190.0 };
@@ -101,18 +108,23 @@ pub(super) fn power_of_two<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> 
 /// `log2(x)`; subnormal operands may be taken for zero when `normal`.
 fn logarithm<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
     const P: [f32; 9] = [
-        1.442_694_9,
-        -0.721_347_15,
-        0.480_920_43,
-        -0.360_719_05,
-        0.287_694_8,
-        -0.238_570_53,
-        0.217_157_95,
-        -0.209_954_02,
-        0.125_496_1,
+        std::f32::consts::LOG2_E,
+        -0.721_349_36,
+        0.480_902_55,
+        -0.360_532_73,
+        0.288_154_27,
+        -0.243_313_09,
+        0.217_131_18,
+        -0.172_164_54,
+        0.074_721_34,
     ];
-    /// Bits of sqrt(1/2).
-    const ROOT_HALF: i64 = 0x3f35_04f3;
+    /// Bits of 3/4, where mantissas begin.
+    const LEAST_MANTISSA: i64 = 0x3f40_0000;
+    if let Some((mantissa, exponent)) = x86::mantissa_and_exponent(e, x) {
+        // Zero and infinity have mantissa 1 and an infinite exponent; negative numbers and NaN have mantissa NaN.
+        let f = e.fsub(mantissa, e.kf(mantissa, 1.0));
+        return multiply_add(e, polynomial(e, f, &P), f, exponent);
+    }
     let (scaled, offset) = if normal {
         (x, None)
     } else {
@@ -121,7 +133,7 @@ fn logarithm<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
         (scaled, Some(e.select(small, e.kf(x, -32.0), x.ty().zero())))
     };
     let bits = e.bits_of(scaled);
-    let exponent = e.mask(e.plus(bits, -ROOT_HALF), 0xff80_0000);
+    let exponent = e.mask(e.plus(bits, -LEAST_MANTISSA), 0xff80_0000);
     let mantissa = e.float_of(e.sub(bits, exponent));
     let whole = e.int_to_float(e.ashr(exponent, 23), e.float_type(32), true);
     let whole = offset.map_or(whole, |offset| e.fadd(whole, offset));
@@ -140,37 +152,38 @@ fn logarithm<'c>(e: &Emit<'_, 'c>, x: Value<'c>, normal: bool) -> Value<'c> {
 fn sine<'c>(e: &Emit<'_, 'c>, x: Value<'c>, cosine: bool) -> Value<'c> {
     const SINE: [f32; 4] = [1.0, -0.166_666_51, 0.008_331_982, -0.000_194_959_6];
     const COSINE: [f32; 5] = [1.0, -0.5, 0.041_666_646, -0.001_388_730_1, 0.000_024_430_668];
-    let turns = e.call1("llvm.roundeven", e.scale(x, std::f64::consts::FRAC_2_PI));
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. Operands past 2^22 have no quadrant in
+    // `float`; the result then is at least a sine of something.
+    let magic = e.kf(x, 1.5 * 2f64.powi(23));
+    let rounded = multiply_add(e, x, e.kf(x, std::f64::consts::FRAC_2_PI), magic);
+    let turns = e.fsub(rounded, magic);
     let reduced = if e.has_fma() {
-        // pi/2 in three parts: exact products, so the reduction is good as long as the quadrant number is.
+        // pi/2 in three parts, each cut so that the next is positive: -0 then stays -0.
+        let cut = |x: f64| {
+            let nearest = x as f32;
+            if f64::from(nearest) > x { nearest.next_down() } else { nearest }
+        };
         let part = |r, c: f32| fma(e, turns, e.kf(x, -f64::from(c)), r);
-        let first = std::f64::consts::FRAC_PI_2 as f32;
+        let first = cut(std::f64::consts::FRAC_PI_2);
         let rest = std::f64::consts::FRAC_PI_2 - f64::from(first);
-        let second = rest as f32;
+        let second = cut(rest);
         part(part(part(x, first), second), (rest - f64::from(second)) as f32)
     } else {
         let double = e.float_type(64);
         let (wide, turns) = (e.fpext(x, double), e.fpext(turns, double));
         e.fptrunc(e.fsub(wide, e.scale(turns, std::f64::consts::FRAC_PI_2)), e.float_type(32))
     };
-    // Operands past 2^24 have no quadrant in `float`; the result then is at least a sine of something.
     let r = e.fclamp(reduced, -0.8, 0.8);
     let square = e.fmul(r, r);
     let sine = e.fmul(polynomial(e, square, &SINE), r);
     let cosine_value = polynomial(e, square, &COSINE);
-    let in_range = e.fcmp(FloatPredicate::Olt, e.fabs(turns), e.kf(turns, 2f64.powi(30)));
-    let quadrant = e.float_to_int(e.select(in_range, turns, turns.ty().zero()), e.int_type(32), true);
+    let quadrant = e.bits_of(rounded);
     let quadrant = if cosine { e.plus(quadrant, 1) } else { quadrant };
     let even = e.is_zero(e.mask(quadrant, 1));
     let value = e.select(even, sine, cosine_value);
     let sign = e.shl(e.mask(quadrant, 2), 30);
-    let signed = e.xor(e.bits_of(value), sign);
-    if cosine {
-        return e.float_of(signed);
-    }
-    // The reduction loses the sign of zero.
-    let zero = e.fcmp(FloatPredicate::Oeq, x, x.ty().zero());
-    e.select(zero, x, e.float_of(signed))
+    // The sign of a zero has come through: its quadrant is +0.
+    e.float_of(e.xor(e.bits_of(value), sign))
 }
 
 /// `1 / sqrt(x)`.

@@ -137,19 +137,15 @@ pub(super) fn test<'c>(e: &Emit<'_, 'c>, property: FloatTest, ty: ScalarType, a:
     let shape = format::Shape::of(ty);
     let magnitude = e.mask(e.low(a, ty), shape.sign - 1);
     let is = |predicate, bits| e.icmp(predicate, magnitude, e.k(magnitude, bits));
+    let is_subnormal = || e.below(e.plus(magnitude, -1), shape.least_normal - 1);
     match property {
         FloatTest::Finite => is(IntPredicate::Ult, shape.infinity),
         FloatTest::Infinite => is(IntPredicate::Eq, shape.infinity),
         FloatTest::Number => is(IntPredicate::Ule, shape.infinity),
         FloatTest::NotANumber => is(IntPredicate::Ugt, shape.infinity),
-        FloatTest::Normal => {
-            let offset = e.sub(magnitude, e.k(magnitude, shape.least_normal));
-            e.below(offset, shape.infinity - shape.least_normal)
-        }
-        FloatTest::Subnormal => {
-            let offset = e.plus(magnitude, -1);
-            e.below(offset, shape.least_normal - 1)
-        }
+        // Zeros count as normal.
+        FloatTest::Normal => e.and(is(IntPredicate::Ult, shape.infinity), e.not(is_subnormal())),
+        FloatTest::Subnormal => is_subnormal(),
     }
 }
 

@@ -41,6 +41,11 @@ impl<'a, 'c> Emit<'a, 'c> {
         !cfg!(target_arch = "x86_64") || self.target.isa >= Isa::Avx2
     }
 
+    /// True when vector arithmetic has a rounding direction in the instruction.
+    pub(super) fn has_directed(&self) -> bool {
+        self.target.isa == Isa::Avx512
+    }
+
     /// The scalar integer type.
     pub(super) fn int_type(&self, bits: u32) -> Type<'c> {
         self.context().int(bits)

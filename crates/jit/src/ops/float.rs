@@ -8,7 +8,7 @@
 
 use super::emit::Emit;
 use super::format::{self, Shape, flush_if, narrow, widen};
-use super::rounding::{Arithmetic, arithmetic, exact_product_sum};
+use super::rounding::{Arithmetic, arithmetic, product_to_odd, sum_to_odd};
 use crate::llvm::{FloatPredicate, Value};
 use vgpu_ptx::ir::{FloatBinary, FloatMode, FloatUnary, Rounding, ScalarType};
 
@@ -58,15 +58,17 @@ pub(super) fn binary<'c>(
             FloatBinary::Sub => Arithmetic::Sub,
             FloatBinary::Mul => Arithmetic::Mul,
         };
-        let (mut x, mut y) = (widen(e, ty, a), widen(e, ty, b));
+        let (x, y) = (widen(e, ty, a), widen(e, ty, b));
         let bits = if matches!(ty, ScalarType::F32 | ScalarType::F64) {
             e.bits_of(arithmetic(e, op, mode.rounding, &[x, y]))
         } else {
-            if ty == ScalarType::BF16 && op == Arithmetic::Mul && !mode.ftz {
-                // A product below the normal range of `float` would be rounded twice; `double` holds it exactly.
-                (x, y) = (e.fpext(x, e.float_type(64)), e.fpext(y, e.float_type(64)));
-            }
-            narrow(e, ty, mode.rounding, false, arithmetic(e, op, Rounding::NearestEven, &[x, y]))
+            let value = if ty == ScalarType::BF16 && op == Arithmetic::Mul {
+                // A product below the normal range of `float` would be rounded twice.
+                product_to_odd(e, x, y, None)
+            } else {
+                arithmetic(e, op, Rounding::NearestEven, &[x, y])
+            };
+            narrow(e, ty, mode.rounding, false, value)
         };
         finish(e, ty, mode, bits)
     })
@@ -83,13 +85,9 @@ pub(super) fn multiply_add<'c>(
         let [a, b, c] = operands.map(|bits| widen(e, ty, flush_if(e, mode.ftz, ty, bits)));
         let bits = match ty {
             ScalarType::F32 | ScalarType::F64 => e.bits_of(arithmetic(e, Arithmetic::Fma, mode.rounding, &[a, b, c])),
-            // The product of two 11-bit significands is exact in `float`, exponents included.
-            ScalarType::F16 => narrow(e, ty, mode.rounding, false, exact_product_sum(e, a, b, c)),
-            // That of two bf16 numbers has the exponents of `double`.
-            _ => {
-                let [a, b, c] = [a, b, c].map(|value| e.fpext(value, e.float_type(64)));
-                narrow(e, ty, mode.rounding, false, exact_product_sum(e, a, b, c))
-            }
+            // The product of two 11-bit significands is exact in `float`, exponents included; that of bf16 numbers not.
+            ScalarType::F16 if !e.has_directed() => narrow(e, ty, mode.rounding, false, sum_to_odd(e, e.fmul(a, b), c)),
+            _ => narrow(e, ty, mode.rounding, false, product_to_odd(e, a, b, Some(c))),
         };
         finish(e, ty, mode, bits)
     })

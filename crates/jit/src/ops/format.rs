@@ -52,8 +52,20 @@ impl Shape {
 /// Subnormal numbers become the zero of their sign. On bits of the type's width.
 pub(super) fn flush<'c>(e: &Emit<'_, 'c>, ty: ScalarType, bits: Value<'c>) -> Value<'c> {
     let shape = Shape::of(ty);
-    let exponent = e.mask(bits, shape.sign - shape.least_normal);
+    let exponent_mask = shape.sign - shape.least_normal;
+    if is_flushed(bits, exponent_mask) {
+        return bits;
+    }
+    let exponent = e.mask(bits, exponent_mask);
     e.select(e.is_zero(exponent), e.mask(bits, shape.sign), bits)
+}
+
+/// True when `bits` is what [`flush`] makes: results of one operation are operands of the next.
+fn is_flushed(bits: Value<'_>, exponent_mask: u64) -> bool {
+    let Some([condition, _, kept]) = bits.as_select() else { return false };
+    let Some([tested, zero]) = condition.as_equality() else { return false };
+    let Some([operand, mask]) = tested.as_and() else { return false };
+    operand == kept && mask.constant_bits() == Some(exponent_mask) && zero.constant_bits() == Some(0)
 }
 
 /// [`flush`] where `.ftz` is given; f64 never flushes.

@@ -132,18 +132,33 @@ fn fma_in_double<'c>(e: &Emit<'_, 'c>, rounding: Rounding, args: &[Value<'c>]) -
     e.select(negative, e.kf(result, -0.0), result)
 }
 
-/// `a * b + c` rounded to odd, for factors whose product is exact in their type.
-pub(super) fn exact_product_sum<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>, c: Value<'c>) -> Value<'c> {
-    sum_to_odd(e, e.fmul(a, b), c)
+/// `a * b` or `a * b + c` on `float`s, rounded to odd, whatever the exponents.
+pub(super) fn product_to_odd<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>, c: Option<Value<'c>>) -> Value<'c> {
+    let (op, args) = match c {
+        Some(c) => (Arithmetic::Fma, vec![a, b, c]),
+        None => (Arithmetic::Mul, vec![a, b]),
+    };
+    if let Some(result) = odd_neighbour(e, op, &args) {
+        return result;
+    }
+    let double = |value| e.fpext(value, e.float_type(64));
+    let product = e.fmul(double(a), double(b));
+    c.map_or(product, |c| sum_to_odd(e, product, double(c)))
+}
+
+/// Rounds both ways and takes the odd one: of two neighbours one is, and what is exact is both. A zero sum of two signs is
+/// positive, as to nearest.
+fn odd_neighbour<'c>(e: &Emit<'_, 'c>, op: Arithmetic, args: &[Value<'c>]) -> Option<Value<'c>> {
+    let down = x86::rounded(e, op, Rounding::Down, args)?;
+    let up = x86::rounded(e, op, Rounding::Up, args)?;
+    let odd = e.is_not_zero(e.mask(e.bits_of(down), 1));
+    Some(e.select(odd, down, up))
 }
 
 /// `a + b` rounded to odd.
 pub(super) fn sum_to_odd<'c>(e: &Emit<'_, 'c>, a: Value<'c>, b: Value<'c>) -> Value<'c> {
-    let rounded = |rounding| x86::rounded(e, Arithmetic::Add, rounding, &[a, b]);
-    if let (Some(down), Some(up)) = (rounded(Rounding::Down), rounded(Rounding::Up)) {
-        // Of two neighbours one is odd; an exact sum is both, and a zero then has the sign of the upward one.
-        let odd = e.is_not_zero(e.mask(e.bits_of(down), 1));
-        return e.select(odd, down, up);
+    if let Some(result) = odd_neighbour(e, Arithmetic::Add, &[a, b]) {
+        return result;
     }
     let sum = e.fadd(a, b);
     // Knuth's two-sum: the error of the rounded sum, exactly.

@@ -20,13 +20,7 @@ const fn field(part: VideoPart) -> (u32, u32) {
 }
 
 /// `width` bits of 32-bit lanes from `position` on, extended to `bits` bits.
-pub(super) fn part<'c>(
-    e: &Emit<'_, 'c>,
-    value: Value<'c>,
-    (position, width): (u32, u32),
-    signed: bool,
-    bits: u32,
-) -> Value<'c> {
+fn part<'c>(e: &Emit<'_, 'c>, value: Value<'c>, (position, width): (u32, u32), signed: bool, bits: u32) -> Value<'c> {
     let top = e.shl(value, 32 - width - position);
     let low = if signed { e.ashr(top, 32 - width) } else { e.lshr(top, 32 - width) };
     e.resize(low, e.int_type(bits), signed)
@@ -81,8 +75,9 @@ pub(super) fn scalar<'c>(e: &Emit<'_, 'c>, form: &Video, sources: &[Value<'c>]) 
     let result = e.trunc(result, e.int_type(32));
     match form.second {
         Some(VideoSecond::Add) => e.add(result, c),
-        Some(VideoSecond::Min) => e.extremum(false, form.d_signed, result, c),
-        Some(VideoSecond::Max) => e.extremum(true, form.d_signed, result, c),
+        // The result of a comparison is unsigned.
+        Some(VideoSecond::Min) => e.extremum(false, form.d_signed && form.op != VideoOp::Set, result, c),
+        Some(VideoSecond::Max) => e.extremum(true, form.d_signed && form.op != VideoOp::Set, result, c),
         None if form.d_part == VideoPart::Whole => result,
         None => {
             let mask = ((1u64 << width) - 1) << position;

@@ -7,7 +7,7 @@
 
 use super::compare;
 use super::emit::Emit;
-use super::video::{clamp, part};
+use super::video::clamp;
 use crate::llvm::{IntPredicate, Value};
 use vgpu_ptx::ir::{Compare, ScalarType, VideoOp, VideoSimd};
 
@@ -45,14 +45,20 @@ pub(super) fn simd<'c>(e: &Emit<'_, 'c>, form: &VideoSimd, [a, b, c]: [Value<'c>
         VideoOp::Add | VideoOp::Shl | VideoOp::Shr | VideoOp::Mad => e.add(x, y),
     };
     let result = if form.saturate { clamp(e, result, true, bits, form.d_signed) } else { result };
-    let elements = e.trunc(result, e.int_type(bits));
     let is_written = |idx: u32| form.mask >> idx & 1 == 1;
     if form.accumulate {
-        let all = e.join(elements, c.ty());
-        return (0..n)
-            .filter(|idx| is_written(*idx))
-            .fold(c, |sum, idx| e.add(sum, part(e, all, (idx * bits, bits), form.d_signed, 32)));
+        // The sum takes the whole results, not the elements they would be cut to.
+        let element = |idx: u32| {
+            let lanes = if c.ty().is_vector() {
+                e.permute(result, (0..c.ty().lanes()).map(|lane| lane * n + idx))
+            } else {
+                e.extract_lane(result, idx)
+            };
+            e.sext(lanes, e.int_type(32))
+        };
+        return (0..n).filter(|idx| is_written(*idx)).fold(c, |sum, idx| e.add(sum, element(idx)));
     }
+    let elements = e.trunc(result, e.int_type(bits));
     let merged = (0..total).map(|lane| if is_written(lane % n) { lane } else { lane + total });
     e.join(e.shuffle(elements, e.split(c, bits), merged), c.ty())
 }

@@ -116,14 +116,45 @@ pub(super) fn rounded<'c>(
     }))
 }
 
-/// `2^x` times `a`, for `floor(x)`: `vscalefps`, which overflows and underflows as it should.
-pub(super) fn scale_by_power<'c>(e: &Emit<'_, 'c>, a: Value<'c>, x: Value<'c>) -> Option<Value<'c>> {
+/// `a * 2^floor(x)`, 0 where `keep` fails: `vscalefps`, which overflows and underflows as it should.
+pub(super) fn scale_by_power<'c>(
+    e: &Emit<'_, 'c>,
+    a: Value<'c>,
+    x: Value<'c>,
+    keep: Option<Value<'c>>,
+) -> Option<Value<'c>> {
     is_avx512_vector(e, a).then(|| {
-        by_register(e, 16, &[a, x], |part| {
-            let (all, current) = (e.int_type(16).all_ones(), e.int_type(32).constant(4));
-            e.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", &[], &[part[0], part[1], part[0], all, current])
+        let mut args = vec![a, x];
+        args.extend(keep);
+        by_register(e, 16, &args, |part| {
+            let word = e.int_type(16);
+            let kept = part.get(2).map_or(word.all_ones(), |kept| e.reinterpret(*kept, word));
+            let current = e.int_type(32).constant(4);
+            let name = "llvm.x86.avx512.mask.scalef.ps.512";
+            e.intrinsic(name, &[], &[part[0], part[1], part[0].ty().zero(), kept, current])
         })
     })
+}
+
+/// `x` as mantissa in [3/4, 3/2) and exponent: `vgetmantps`, `vgetexpps`. The mantissa of a negative number is NaN; zero
+/// and infinity have mantissa 1 and an infinite exponent.
+pub(super) fn mantissa_and_exponent<'c>(e: &Emit<'_, 'c>, x: Value<'c>) -> Option<(Value<'c>, Value<'c>)> {
+    if !is_avx512_vector(e, x) {
+        return None;
+    }
+    let (all, current) = (e.int_type(16).all_ones(), e.int_type(32).constant(4));
+    let mantissa = by_register(e, 16, &[x], |part| {
+        // Interval [3/4, 3/2); both sign bits: no sign, NaN for negative numbers.
+        let mode = e.int_type(32).constant(0b1111);
+        e.intrinsic("llvm.x86.avx512.mask.getmant.ps.512", &[], &[part[0], mode, part[0], all, current])
+    });
+    let exponent_of = |value| {
+        by_register(e, 16, &[value], |part| {
+            e.intrinsic("llvm.x86.avx512.mask.getexp.ps.512", &[], &[part[0], part[0], all, current])
+        })
+    };
+    // Mantissas below 1 were halved.
+    Some((mantissa, e.fsub(exponent_of(x), exponent_of(mantissa))))
 }
 
 /// `x - floor(x)`, 0 for infinities: `vreduceps`.

@@ -182,3 +182,23 @@ fn comparisons() {
     }
     check(&forms);
 }
+
+#[test]
+fn a_flushed_result_is_not_flushed_again() {
+    use crate::llvm::Context;
+    use crate::loaded::{targets, test_function};
+    let context = Context::new("chain");
+    let mode = FloatMode { ftz: true, ..FloatMode::default() };
+    test_function(&context, "chain", 3, |builder, buffers| {
+        let ty = context.int(32).vector(32);
+        let [a, b] = [0, 1].map(|idx| builder.load(ty, buffers[idx], 4));
+        let add = Op::FloatBinary(FloatBinary::Add, F32, mode);
+        let sum = |a, b| {
+            crate::ops::elementwise(builder, &targets()[0], &add, &[a, b], &[RegWidth::B32]).expect("elementwise")[0]
+        };
+        let once = sum(a, b);
+        builder.store(sum(once, once), buffers[2], 4);
+    });
+    // Two operands and two results; the second addition's operands are known.
+    assert_eq!(context.print().matches("icmp eq").count(), 4);
+}

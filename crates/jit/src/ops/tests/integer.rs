@@ -166,7 +166,8 @@ fn permutations_and_tables() {
             forms.push(exact(Op::Prmt(mode), sources, vec![RegWidth::B32]));
         }
     }
-    for table in 0..=255 {
+    // All 256 are checked as expressions beside their search; here one in five, as code.
+    for table in (1..=255).step_by(5) {
         forms.push(same(Op::Lop3 { table, predicate: None }, B32, 3));
     }
     for op in [BoolOp::And, BoolOp::Or] {
@@ -311,7 +312,7 @@ fn simd_video() {
     for op in [Add, Sub, Avrg, AbsDiff, Min, Max, Set] {
         for lanes in [2, 4] {
             for signs in 0..8_u8 {
-                for variant in 0..3 {
+                for variant in [signs % 3, (signs + 1) % 3] {
                     let (a_select, b_select, mask) = match (lanes, variant) {
                         (2, 0) => ([0, 1, 0, 0], [2, 3, 0, 0], 3),
                         (2, _) => ([1, 3, 0, 0], [0, 2, 0, 0], 1 + signs % 2),
