@@ -118,9 +118,9 @@ const fn is_word(byte: u8) -> bool {
 }
 
 impl<'s> Lexer<'s> {
-    /// Starts at the beginning.
-    pub const fn new(source: &'s str) -> Self {
-        Self { source, bytes: source.as_bytes(), at: 0 }
+    /// Starts at the beginning, after a byte order mark when there is one.
+    pub fn new(source: &'s str) -> Self {
+        Self { source, bytes: source.as_bytes(), at: if source.starts_with('\u{feff}') { 3 } else { 0 } }
     }
 
     /// The text of a span of this source.
@@ -377,6 +377,7 @@ mod tests {
         check("a /* b", &[(Tok::Ident, "a"), (Tok::UnterminatedComment, "/*")]);
         check("\"abc\n;", &[(Tok::UnterminatedString, "\"abc"), (Tok::Semi, ";")]);
         check("\u{0}\u{1}\u{e9}x", &[(Tok::Bad, "\u{0}\u{1}\u{e9}"), (Tok::Ident, "x")]);
+        check("\u{feff}a", &[(Tok::Ident, "a")]);
         check("/*a*//**/ # b\n#c\n", &[(Tok::Bad, "#"), (Tok::Ident, "b")]);
     }
 }

@@ -1,6 +1,17 @@
 //! PTX: from text to the kernel IR, and an interpreter that is the oracle for everything that runs it.
 //!
 //! The path of a module: text -> AST -> [`ir`] -> interpreter or JIT.
+//! [`load`] goes all the way and collects [`Diagnostic`]s; [`parse`], [`lower`](fn@lower) and [`verify`](fn@verify) are its steps; [`link`](fn@link) joins modules;
+//! [`print`](fn@print) and [`print_ast`] show them.
+//!
+//! ```
+//! let text = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p) { ret; }";
+//! let module = vgpu_ptx::load(text).expect("a correct text");
+//! assert!(module.function("k").is_some());
+//! let errors = vgpu_ptx::load(&text.replace("ret", "frobnicate")).expect_err("an unknown instruction");
+//! assert_eq!(errors[0].code, "unknown-instruction");
+//! ```
+//!
 //! Nothing here knows LLVM or threads. Every entry point collects diagnostics and never panics on input.
 #![forbid(unsafe_code)]
 

@@ -4,7 +4,8 @@
 //! Communication Instructions: mbarrier".
 
 use super::Lowered;
-use super::operand::{Address, InstCx, Width};
+use super::address::Address;
+use super::operand::{InstCx, Width};
 use super::scope::Entity;
 use crate::ast::Operand as Ast;
 use crate::ir::{IntBinary, Mbarrier, MbarrierOp, Op, Operand, RegWidth, ScalarType, Space};

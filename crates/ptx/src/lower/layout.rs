@@ -31,7 +31,7 @@ pub(super) fn declared_type(variable: &Variable<'_>) -> Lowered<ScalarType> {
     if matches!(word, "texref" | "samplerref" | "surfref") {
         let message = format!("variables of type `.{word}` are not supported");
         let diagnostic = Diagnostic::error("unsupported-instruction", variable.ty.span, message);
-        return Err(Box::new(diagnostic.with_help("PTX ISA section Texture Sampler and Surface Types")));
+        return Err(Box::new(diagnostic.with_help("PTX ISA section \"Texture Sampler and Surface Types\"")));
     }
     match scalar_named(word) {
         Some(ScalarType::U4 | ScalarType::S4 | ScalarType::B1) | None => {

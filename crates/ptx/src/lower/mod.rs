@@ -7,6 +7,7 @@
 //!
 //! What it does not do: optimise, or refuse what is legal but foolish.
 
+mod address;
 mod async_copy;
 mod atomic;
 mod control;

@@ -221,6 +221,11 @@ impl<'s> ModuleCx<'s> {
     /// Makes a module variable (also for `.shared`, `.global` and `.const` inside functions), with its initial bytes
     /// when it is function-scoped.
     pub(super) fn variable(&mut self, variable: &ast::Variable<'s>, function_scoped: bool) -> Lowered<VarId> {
+        if variable.space == DeclSpace::Tex {
+            let message = format!("`{}` is a texture: `.tex` variables are not supported", shorten(variable.name.text));
+            let diagnostic = Diagnostic::error("unsupported-instruction", variable.span, message);
+            return Err(Box::new(diagnostic.with_help("PTX ISA section \"Texture State Space (deprecated)\"")));
+        }
         let Layout { size, align, unsized_array, .. } = layout(variable)?;
         let space = match variable.space {
             DeclSpace::Shared => Space::Shared,
@@ -362,7 +367,7 @@ impl<'s> ModuleCx<'s> {
                     let message =
                         format!("`.{word}` on `{}`: block clusters are not supported", shorten(function.name.text));
                     let diagnostic = Diagnostic::error("unsupported-directive", directive.name.span, message);
-                    return Err(Box::new(diagnostic.with_help("PTX ISA section Cluster Dimension Directives")));
+                    return Err(Box::new(diagnostic.with_help("PTX ISA section \"Cluster Dimension Directives\"")));
                 }
                 word => {
                     let message = format!(

@@ -67,7 +67,8 @@ pub fn parse(source: &str) -> (Module<'_>, Vec<Diagnostic>) {
         let message = format!("the text has {} bytes; at most {} are accepted", source.len(), LIMITS.source_bytes);
         return (Module::default(), vec![Diagnostic::error("too-large", Span::new(0, 0), message)]);
     }
-    let mut parser = Parser::new(source);
+    // C strings and image sections carry zeros after the text.
+    let mut parser = Parser::new(source.trim_end_matches('\0'));
     let module = parser.module();
     (module, parser.diagnostics)
 }
