@@ -1,8 +1,10 @@
 //! The `vgpu` binary as a user meets it: exit statuses, messages, files.
 
 use serde_json::Value;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const BROKEN: &str = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry f()\n{\n\t.reg .b32 %r<3>;\n\tadd.u33 %r1, %r2, 1;\n\tret;\n}\n";
 
@@ -39,9 +41,34 @@ fn kernel(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kernels").join(name)
 }
 
+/// Longest time that a command may take; one that hangs fails its test instead of the whole run.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 fn vgpu(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vgpu"));
-    command.args(args).env("VGPU_CACHE", "off").output().expect("the binary starts")
+    command.args(args).env("VGPU_CACHE", "off").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let read = |mut pipe: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).expect("the pipe can be read");
+            bytes
+        })
+    };
+    let stdout = read(Box::new(child.stdout.take().expect("it is piped")));
+    let stderr = read(Box::new(child.stderr.take().expect("it is piped")));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("the child is ours") {
+            break status;
+        }
+        if started.elapsed() > DEADLINE {
+            child.kill().expect("the child is ours");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let join = |reader: std::thread::JoinHandle<Vec<u8>>| reader.join().expect("the reader does not panic");
+    Output { status, stdout: join(stdout), stderr: join(stderr) }
 }
 
 fn check(args: &[&str], status: i32, out: &[&str], err: &[&str]) -> String {
