@@ -15,6 +15,7 @@ const STAGES: &[Stage] = &[
     ("clippy", clippy),
     ("docs", docs),
     ("tests", test::test),
+    ("random kernels", test::random_kernels),
     ("clean cases", test::clean_cases),
 ];
 
@@ -34,7 +35,7 @@ pub fn ci() -> Result<()> {
         rows.push((*name, started.elapsed(), result.is_ok()));
     }
     for (name, time, passed) in &rows {
-        println!("{name:<12} {:>7.1} s  {}", time.as_secs_f64(), if *passed { "ok" } else { "FAILED" });
+        println!("{name:<14} {:>7.1} s  {}", time.as_secs_f64(), if *passed { "ok" } else { "FAILED" });
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.2).map(|row| row.0).collect();
     if !failed.is_empty() {

@@ -1,14 +1,21 @@
-//! `cargo xtask test` and `soak`: unit tests once, case files at every vector width.
+//! `cargo xtask test` and `soak`: all tests once, and what the environment can lower once more at each lower level.
+//!
+//! `filetests` itself runs every case on the interpreter and on the JIT at each vector level that the machine has.
 
-use crate::{metadata, setup, shell};
+use crate::{setup, shell};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// Vector levels below the machine's own at which the case files run as well.
+/// Vector levels that a user may choose with the environment variable below.
 const LOWER_ISAS: &[&str] = &["avx2", "sse4.2"];
-/// Lowers the vector level.
+/// Lowers the vector level of the whole process.
 const MAX_ISA: &str = "VGPU_MAX_ISA";
+/// What runs at each of those levels: the facade's and the command line's tests, in which real kernels run.
+const AT_LOWER_ISAS: &[&str] = &["test", "--quiet", "--package", "vgpu", "--package", "vgpu-cli", "--tests"];
+/// How long CI compares random kernels.
+const RANDOM_SECONDS: u64 = 120;
 
 /// All tests.
 ///
@@ -18,9 +25,25 @@ pub fn test() -> Result<()> {
     setup::toolchain()?;
     shell::run(shell::cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]))?;
     for isa in LOWER_ISAS {
-        shell::run(shell::cargo().args(["test", "--package", "filetests", "--quiet"]).env(MAX_ISA, isa))?;
+        shell::run(shell::cargo().args(AT_LOWER_ISAS).env(MAX_ISA, isa))?;
     }
     Ok(())
+}
+
+/// JIT against interpreter on random kernels, for two minutes.
+///
+/// # Errors
+/// They differ; the kernel is shown and kept.
+pub fn random_kernels() -> Result<()> {
+    compare_random(RANDOM_SECONDS)
+}
+
+fn compare_random(seconds: u64) -> Result<()> {
+    let args = ["run", "--release", "--quiet", "--package", "filetests", "--", "ptxgen"];
+    // New kernels every time; a failure names its seed.
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let options = ["--seed".to_owned(), seed.to_string(), "--seconds".to_owned(), seconds.to_string()];
+    shell::run(shell::cargo().args(args).args(options))
 }
 
 /// `BLESS=1` must change nothing: the expectations that are checked in are those that the code gives.
@@ -46,11 +69,9 @@ pub fn clean_cases() -> Result<()> {
 /// They differ, or memory grows.
 pub fn soak(minutes: u64) -> Result<()> {
     setup::toolchain()?;
-    let target = metadata::Metadata::load()?.target_directory;
-    shell::run(shell::cargo().args(["build", "--release", "--quiet", "--package", "filetests", "--package", "bench"]))?;
-    let seconds = (minutes * 60).to_string();
-    shell::run(shell::program(target.join("release/filetests")).args(["ptxgen", "--seconds", &seconds]))?;
-    shell::run(shell::program(target.join("release/bench")).args(["launch", "--only", "growth"]))
+    compare_random(minutes * 60)?;
+    let growth = ["--package", "bench", "--", "launch", "--only", "growth", "--launches", "10000000"];
+    shell::run(shell::cargo().args(["run", "--release", "--quiet"]).args(growth))
 }
 
 /// Contents of all files under `dir`.
