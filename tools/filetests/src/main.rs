@@ -14,12 +14,21 @@ mod harness;
 mod init;
 mod jit;
 mod outcome;
+mod ptxgen;
 mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "ptxgen") {
+        let done = jit::backends().and_then(|backends| ptxgen::main(&words[1..], &backends));
+        if let Err(error) = &done {
+            eprintln!("filetests: {error:#}");
+        }
+        return if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let arguments = libtest_mimic::Arguments::from_args();
     match trials() {
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
@@ -35,5 +44,6 @@ fn trials() -> anyhow::Result<Vec<libtest_mimic::Trial>> {
     let mut trials = checks::trials();
     trials.extend(harness::trials(&backends)?);
     trials.extend(table::trials(&backends)?);
+    trials.extend(ptxgen::trials(&backends));
     Ok(trials)
 }
