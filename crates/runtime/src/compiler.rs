@@ -85,9 +85,13 @@ impl CodeMaker {
                 Err(_) => cache.discard(&key),
             }
         }
-        let object = self
-            .compiler
-            .compile(module, kernel, specialization, &self.target)
+        let compile = || self.compiler.compile(module, kernel, specialization, &self.target);
+        // A defect of the compiler must not take the process down: the caller can go on without this kernel.
+        let object = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
+            .map_err(|_| Error::Code {
+                kernel: name.clone(),
+                message: "the compiler failed, which is a defect of vgpu".to_owned(),
+            })?
             .map_err(|message| Error::Compile { kernel: name.clone(), message })?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
         let code = Code::load(&object).map_err(|message| Error::Code { kernel: name.clone(), message })?;

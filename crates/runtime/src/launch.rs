@@ -8,7 +8,7 @@
 use crate::error::Error;
 use crate::exec::block;
 use crate::exec::code::Code;
-use crate::exec::frame::{Cause, Failure, LaunchFrame};
+use crate::exec::frame::{Cause, Failure, LaunchFrame, Participants};
 use crate::exec::resident::{self, Residents};
 use crate::exec::scratch::Slot;
 use crate::exec::services::HostServices;
@@ -18,7 +18,7 @@ use crate::pool::Job;
 use crate::stream::StreamShared;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use vgpu_types::Dim3;
 
@@ -104,6 +104,9 @@ pub(crate) struct Launch {
     pub(crate) cooperation: Option<Cooperation>,
     next: AtomicU64,
     timed_out: AtomicBool,
+    participants: Participants,
+    /// For the watchdog, when it must take participants out of endless code.
+    itself: Weak<Self>,
     failure: Mutex<Option<Error>>,
     assertion: Mutex<Option<String>>,
 }
@@ -125,7 +128,7 @@ impl Launch {
         let LaunchParts { kernel_name, code, frame, module, stream, in_order, timeout, cooperation } = parts;
         // The grid was checked against CUDA's limits, whose product is below 2^63.
         let total = frame.grid().volume() as u64;
-        Arc::new(Self {
+        Arc::new_cyclic(|itself| Self {
             kernel_name,
             code,
             frame,
@@ -137,6 +140,8 @@ impl Launch {
             cooperation,
             next: AtomicU64::new(0),
             timed_out: AtomicBool::new(false),
+            participants: Participants::default(),
+            itself: Weak::clone(itself),
             failure: Mutex::new(None),
             assertion: Mutex::new(None),
         })
@@ -156,10 +161,13 @@ impl Launch {
         device.pool().publish(Arc::clone(self) as Arc<dyn Job>);
     }
 
-    /// Called by the watchdog.
-    pub(crate) fn time_out(&self) {
-        self.timed_out.store(true, Ordering::Release);
-        self.frame.request_stop();
+    /// Called by the watchdog at the launch's deadline, and then again and again until the launch has completed.
+    pub(crate) fn expire(&self) {
+        if !self.frame.is_stopping() {
+            self.timed_out.store(true, Ordering::Release);
+            self.frame.request_stop();
+        }
+        self.participants.interrupt();
     }
 
     /// Takes the next blocks, at most `most`.
@@ -226,6 +234,10 @@ impl Launch {
         };
         lock(&self.failure).get_or_insert(error);
         self.frame.request_stop();
+        // Others may wait in a loop for what this block will never do.
+        if let Some(itself) = self.itself.upgrade() {
+            self.stream.context().device().watchdog().watch(&itself, Instant::now());
+        }
     }
 }
 
@@ -249,6 +261,7 @@ impl Job for Launch {
     }
 
     fn run(&self, slot: &mut Slot) {
+        let _participation = self.participants.join();
         let result = match &self.cooperation {
             Some(cooperation) => resident::run_turns(&cooperation.residents, slot, &self.code, &self.frame, self),
             None => self.run_blocks(slot),
@@ -260,15 +273,17 @@ impl Job for Launch {
 
     fn complete(&self) {
         let context = self.stream.context();
-        if let Some(limit) = self.timeout {
+        if self.timeout.is_some() || self.frame.is_stopping() {
             context.device().watchdog().forget(self.id());
-            if self.timed_out.load(Ordering::Acquire) {
-                let error = Error::LaunchTimeout {
-                    kernel: self.kernel_name.to_string(),
-                    limit_ms: limit.as_millis().try_into().unwrap_or(u64::MAX),
-                };
-                lock(&self.failure).get_or_insert(error);
-            }
+        }
+        if let Some(limit) = self.timeout
+            && self.timed_out.load(Ordering::Acquire)
+        {
+            let error = Error::LaunchTimeout {
+                kernel: self.kernel_name.to_string(),
+                limit_ms: limit.as_millis().try_into().unwrap_or(u64::MAX),
+            };
+            lock(&self.failure).get_or_insert(error);
         }
         if let Some(error) = lock(&self.failure).take() {
             context.fail(error);

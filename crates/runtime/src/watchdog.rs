@@ -1,12 +1,16 @@
 //! Ends launches that run longer than their limit.
 //!
 //! One thread per device, started with the first limited launch. It sleeps until the earliest deadline; launches register when
-//! they start and leave when they complete, so nothing grows.
+//! they start and leave when they complete, so nothing grows. A launch whose deadline has passed is told every [`INSISTENCE`]
+//! until it has completed: a thread that was just entering generated code misses an interrupt.
 
 use crate::launch::Launch;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Time between two interrupts of a launch that is being stopped.
+const INSISTENCE: Duration = Duration::from_millis(2);
 
 #[derive(Default)]
 struct State {
@@ -68,11 +72,22 @@ impl Shared {
             let now = Instant::now();
             let due: Vec<u64> =
                 state.deadlines.iter().filter(|(_, (deadline, _))| *deadline <= now).map(|(id, _)| *id).collect();
-            let expired: Vec<_> = due.iter().filter_map(|id| state.deadlines.remove(id)).collect();
+            let mut expired = Vec::new();
+            for id in due {
+                let launch = state.deadlines.get(&id).and_then(|(_, launch)| launch.upgrade());
+                match launch {
+                    Some(launch) => {
+                        state.deadlines.insert(id, (now + INSISTENCE, Arc::downgrade(&launch)));
+                        expired.push(launch);
+                    }
+                    None => drop(state.deadlines.remove(&id)),
+                }
+            }
             state.planned = state.deadlines.values().map(|(deadline, _)| *deadline).min();
             if !expired.is_empty() {
                 drop(state);
-                expired.iter().filter_map(|(_, launch)| launch.upgrade()).for_each(|launch| launch.time_out());
+                expired.iter().for_each(|launch| launch.expire());
+                drop(expired);
                 state = self.lock();
                 continue;
             }

@@ -109,6 +109,25 @@ fn an_endless_kernel_ends_with_a_timeout_and_the_device_goes_on() {
 }
 
 #[test]
+fn code_that_never_looks_at_the_stop_flag_is_stopped_all_the_same() {
+    let fixture = Fixture::new(2);
+    for _ in 0..5 {
+        let config = LaunchConfig::new(100, 32).timeout(Duration::from_millis(10));
+        let error = run(&fixture, "runaway", config, &[]).unwrap_err();
+        assert_eq!(error, Error::LaunchTimeout { kernel: "runaway".to_owned(), limit_ms: 10 });
+        fixture.context.reset();
+    }
+    run(&fixture, "empty", LaunchConfig::new(10, 32), &[]).unwrap();
+}
+
+#[test]
+fn blocks_that_wait_for_a_failed_one_are_stopped() {
+    let fixture = Fixture::new(4);
+    let error = run(&fixture, "trap_waits", LaunchConfig::new(4, 32), &[]).unwrap_err();
+    assert!(matches!(error, Error::Trap { .. }), "{error}");
+}
+
+#[test]
 fn barriers_in_a_loop_and_predicate_counts() {
     let fixture = Fixture::new(2);
     let out = fixture.words(64);

@@ -210,3 +210,28 @@ fn damaged_objects_are_errors_and_never_panics() {
     }
     assert!(refused > 100, "{refused}");
 }
+
+#[test]
+fn a_compiler_that_panics_is_an_error() {
+    struct Defective;
+    impl Compiler for Defective {
+        fn compile(
+            &self,
+            _module: &vgpu_ptx::ir::Module,
+            _kernel: vgpu_ptx::ir::FuncId,
+            _specialization: &vgpu_jit::Specialization,
+            _target: &vgpu_jit::Target,
+        ) -> Result<vgpu_jit::ObjectCode, String> {
+            panic!("on purpose")
+        }
+
+        fn identity(&self) -> String {
+            "defective".to_owned()
+        }
+    }
+    let mut config = native::config(1);
+    config.compiler = Arc::new(Defective);
+    let fixture = Fixture::with(config);
+    let error = fixture.kernel("empty").prepare(&LaunchConfig::new(1, 1)).unwrap_err();
+    assert!(matches!(error, Error::Code { .. }), "{error}");
+}

@@ -10,7 +10,7 @@
 use super::barrier::Barriers;
 use super::code::Code;
 use super::frame::{Cause, Failure, LaunchFrame};
-use super::guard::{FaultInfo, Scope};
+use super::guard::{FaultInfo, FaultKind, Scope};
 use super::scratch::{Slot, WindowAddresses};
 use super::services::{HostServices, ServiceHost};
 use std::cell::{Cell, RefCell};
@@ -65,12 +65,12 @@ pub(crate) struct Calls<'a> {
 }
 
 impl Calls<'_> {
-    fn fault(&self, fault: FaultInfo) -> Cause {
+    fn fault(&self, fault: FaultInfo) -> BlockEnd {
         let code_offset = self.code.offset_of(fault.pc);
-        if fault.memory {
-            Cause::IllegalAddress { address: fault.address, code_offset }
-        } else {
-            Cause::IllegalInstruction { code_offset }
+        match fault.kind {
+            FaultKind::Memory(address) => BlockEnd::Failed(Cause::IllegalAddress { address, code_offset }),
+            FaultKind::Instruction => BlockEnd::Failed(Cause::IllegalInstruction { code_offset }),
+            FaultKind::Interrupted => BlockEnd::Stopped,
         }
     }
 
@@ -162,6 +162,9 @@ impl BlockRun {
             if !ran {
                 return self.nobody_ready(&barriers.borrow());
             }
+            if calls.frame.is_stopping() {
+                return BlockEnd::Stopped;
+            }
             if progressed {
                 idle_rounds = 0;
                 continue;
@@ -169,9 +172,6 @@ impl BlockRun {
             // Only spinning programs ran: what they wait for happens on another thread.
             if calls.take_turns {
                 return BlockEnd::Yielded;
-            }
-            if calls.frame.is_stopping() {
-                return BlockEnd::Stopped;
             }
             idle_rounds += 1;
             if idle_rounds.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
@@ -189,7 +189,7 @@ impl BlockRun {
         let entry = calls.code.entry();
         // SAFETY: the code follows the contract and the context is the one `prepare` made for it.
         let result = unsafe { calls.scope.call(entry, context, program as u32) };
-        let status = result.map_err(|fault| BlockEnd::Failed(calls.fault(fault)))?;
+        let status = result.map_err(|fault| calls.fault(fault))?;
         let header = header(calls, context, program);
         let yielded = match Status::from_code(status) {
             Some(Status::Done) => {
@@ -277,7 +277,7 @@ fn straight(calls: &Calls<'_>, context: &mut BlockContext) -> BlockEnd {
     match unsafe { calls.scope.call(calls.code.entry(), context, 0) } {
         Ok(0) => BlockEnd::Done,
         Ok(status) => failed_status(status),
-        Err(fault) => BlockEnd::Failed(calls.fault(fault)),
+        Err(fault) => calls.fault(fault),
     }
 }
 
@@ -297,12 +297,15 @@ pub(crate) fn run_blocks(
         .windows
         .prepare(code.layout(), threads, dynamic)
         .map_err(|error| Failure { cause: Cause::System(error), block: Dim3::new(0, 0, 0) })?;
-    let scope = Scope::enter();
+    let scope = Scope::enter(frame.context().stop);
     let calls = Calls { scope: &scope, code, frame, services, take_turns: false };
     let mut context = calls.block_context(windows, slot.number);
     while let Some(range) = claim() {
         let mut block = grid.position(range.start);
         for _ in range {
+            if frame.is_stopping() {
+                return Ok(());
+            }
             context.block_idx = [block.x, block.y, block.z];
             slot.run.start(&calls, &context);
             match slot.run.run(&calls, &mut context) {

@@ -1,9 +1,10 @@
 //! The facts of one launch in the form generated code reads, with the buffers they point into.
 
+use super::guard::ThreadHandle;
 use super::services::SERVICES;
 use crate::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vgpu_jit::abi;
 use vgpu_types::Dim3;
 
@@ -87,6 +88,48 @@ impl LaunchFrame {
     /// True when programs were asked to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire) != 0
+    }
+}
+
+/// The threads that take part in a launch, so that they can be taken out of its code.
+#[derive(Debug, Default)]
+pub(crate) struct Participants(Mutex<Vec<ThreadHandle>>);
+
+/// Membership in [`Participants`]; ends with the value.
+#[derive(Debug)]
+pub(crate) struct Participation<'a> {
+    participants: &'a Participants,
+    thread: ThreadHandle,
+}
+
+impl Participants {
+    fn lock(&self) -> MutexGuard<'_, Vec<ThreadHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calling thread takes part while the result lives.
+    pub(crate) fn join(&self) -> Participation<'_> {
+        let thread = ThreadHandle::current();
+        self.lock().push(thread);
+        Participation { participants: self, thread }
+    }
+
+    /// Takes all participants out of generated code, if the launch is being stopped. One that was just entering it may be
+    /// missed: repeat until the launch has completed.
+    pub(crate) fn interrupt(&self) {
+        for thread in self.lock().iter() {
+            // SAFETY: a thread that is listed has not ended: it takes itself off the list, for which it needs the lock.
+            unsafe { thread.interrupt() };
+        }
+    }
+}
+
+impl Drop for Participation<'_> {
+    fn drop(&mut self) {
+        let mut threads = self.participants.lock();
+        if let Some(idx) = threads.iter().position(|thread| *thread == self.thread) {
+            threads.swap_remove(idx);
+        }
     }
 }
 

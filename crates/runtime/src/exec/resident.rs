@@ -119,7 +119,7 @@ pub(crate) fn run_turns(
     frame: &LaunchFrame,
     services: &dyn HostServices,
 ) -> Result<(), Failure> {
-    let scope = Scope::enter();
+    let scope = Scope::enter(frame.context().stop);
     let calls = Calls { scope: &scope, code, frame, services, take_turns: true };
     let threads = frame.block().volume() as u32;
     let mut idle = 0u32;

@@ -95,6 +95,16 @@ uint32_t endless(struct block *b) {
   return STOPPED;
 }
 
+// Does not look at the stop flag.
+uint32_t runaway(struct block *b) {
+  for (;;) __asm__ volatile("" ::: "memory");
+}
+// The last block traps, all others wait for it.
+uint32_t trap_waits(struct block *b) {
+  if (b->idx[0] == 3) return TRAP;
+  return runaway(b);
+}
+
 uint32_t prints(struct block *b) {
   struct { int32_t i; double d; uint64_t s; } args = {42, 1.5, (uint64_t)"text"};
   b->launch->services->vprintf(b, (uint64_t)"%d %.2f %s\n", (uint64_t)&args);

@@ -21,6 +21,8 @@ const KERNELS: &[(&str, &str, bool)] = &[
     ("status", ".param .u32 code", false),
     ("illegal", "", false),
     ("endless", "", false),
+    ("runaway", "", false),
+    ("trap_waits", "", false),
     ("prints", "", false),
     ("asserts", "", false),
     ("allocates", ".param .u64 out", false),

@@ -6,6 +6,10 @@
 //! note what happened and resume at the trampoline's recovery point, which returns [`FAULTED`]. A fault anywhere else goes to
 //! whoever handled the signal before us. Handlers are installed once per process and stay.
 //!
+//! The same way leads out of code that does not end by itself: a thread in generated code that gets [`INTERRUPT`] while its
+//! launch is being stopped goes on at the recovery point, so loops need no check. Generated code holds no locks and owns
+//! nothing, so it can be left anywhere.
+//!
 //! Services called by generated code [`suspend`] the guard, so that a fault in our own Rust code is not mistaken for the
 //! kernel's. [`try_read`] reads an address that a kernel gave us without trusting it.
 
@@ -19,6 +23,7 @@ mod arch;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use vgpu_jit::abi::BlockContext;
 
 /// What the trampoline returns after a fault; not a status of the code contract.
@@ -33,6 +38,8 @@ struct GuardFrame {
     signal: i32,
     address: u64,
     pc: u64,
+    /// The launch's stop flag, or null: interrupts count only while it is set.
+    stop: *const AtomicU32,
 }
 
 const _: () = assert!(std::mem::offset_of!(GuardFrame, stack) == 0);
@@ -41,13 +48,22 @@ thread_local! {
     static CURRENT: Cell<*mut GuardFrame> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// A processor fault in generated code.
+/// How a call of generated code was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// An access to the address.
+    Memory(u64),
+    /// An instruction that the processor refused.
+    Instruction,
+    /// The launch is being stopped.
+    Interrupted,
+}
+
+/// A call of generated code that did not return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FaultInfo {
-    /// True for SIGSEGV and SIGBUS, false for SIGILL and SIGFPE.
-    pub(crate) memory: bool,
-    /// The address accessed, as far as the processor tells it.
-    pub(crate) address: u64,
+    /// What happened.
+    pub(crate) kind: FaultKind,
     /// The instruction.
     pub(crate) pc: u64,
 }
@@ -65,10 +81,10 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Enters; scopes of one thread nest.
-    pub(crate) fn enter() -> Self {
+    /// Enters; scopes of one thread nest. `stop` is the launch's stop flag, which outlives the scope.
+    pub(crate) fn enter(stop: *const AtomicU32) -> Self {
         install();
-        let frame = Box::new(UnsafeCell::new(GuardFrame { stack: 0, signal: 0, address: 0, pc: 0 }));
+        let frame = Box::new(UnsafeCell::new(GuardFrame { stack: 0, signal: 0, address: 0, pc: 0, stop }));
         let outer = CURRENT.with(|current| current.replace(frame.get()));
         let outer_environment = arch::environment();
         arch::set_environment(arch::DEFAULT_ENVIRONMENT);
@@ -91,11 +107,12 @@ impl Scope {
         arch::set_environment(arch::DEFAULT_ENVIRONMENT);
         // SAFETY: no generated code runs in this scope now, so nothing else writes the frame.
         let frame = unsafe { &*self.frame.get() };
-        FaultInfo {
-            memory: frame.signal == libc::SIGSEGV || frame.signal == libc::SIGBUS,
-            address: frame.address,
-            pc: frame.pc,
-        }
+        let kind = match frame.signal {
+            libc::SIGSEGV | libc::SIGBUS => FaultKind::Memory(frame.address),
+            INTERRUPT => FaultKind::Interrupted,
+            _ => FaultKind::Instruction,
+        };
+        FaultInfo { kind, pc: frame.pc }
     }
 }
 
@@ -167,7 +184,7 @@ unsafe extern "C" fn read_bytes(request: *mut BlockContext, _program: u32) -> u3
 /// if `until_zero`; `None` when it faulted.
 pub(crate) fn try_read(address: u64, to: &mut [u8], until_zero: bool) -> Option<usize> {
     let _suspended = suspend();
-    let scope = Scope::enter();
+    let scope = Scope::enter(ptr::null());
     let mut request =
         ReadRequest { from: address as *const u8, to: to.as_mut_ptr(), bytes: to.len(), until_zero, done: 0 };
     // SAFETY: `read_bytes` expects a request in place of the block and holds nothing that a fault could leak.
@@ -175,15 +192,39 @@ pub(crate) fn try_read(address: u64, to: &mut [u8], until_zero: bool) -> Option<
     result.ok().map(|_| request.done)
 }
 
-const SIGNALS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
+/// The signal that takes a thread out of generated code. Ignored by default, so a stray one does no harm.
+const INTERRUPT: i32 = libc::SIGURG;
+
+const SIGNALS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, INTERRUPT];
+
+/// A thread that runs generated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadHandle(libc::pthread_t);
+
+impl ThreadHandle {
+    /// The calling thread.
+    pub(crate) fn current() -> Self {
+        // SAFETY: has no preconditions.
+        Self(unsafe { libc::pthread_self() })
+    }
+
+    /// Takes the thread out of generated code if its launch is being stopped; does nothing when it is elsewhere.
+    ///
+    /// # Safety
+    /// The thread has not ended.
+    pub(crate) unsafe fn interrupt(self) {
+        // SAFETY: the caller's promise; the handler is installed, or the signal is ignored.
+        unsafe { libc::pthread_kill(self.0, INTERRUPT) };
+    }
+}
 
 /// What handled each of [`SIGNALS`] before us. Written once, before our handlers can run.
-struct Previous(UnsafeCell<[Option<libc::sigaction>; 4]>);
+struct Previous(UnsafeCell<[Option<libc::sigaction>; 5]>);
 
 // SAFETY: written only inside `install`'s `Once`, before the handler that reads it is in place.
 unsafe impl Sync for Previous {}
 
-static PREVIOUS: Previous = Previous(UnsafeCell::new([None; 4]));
+static PREVIOUS: Previous = Previous(UnsafeCell::new([None; 5]));
 
 /// Installs the handlers; does nothing after the first time.
 pub(crate) fn install() {
@@ -199,8 +240,10 @@ pub(crate) fn install() {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 let handler: unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
                 action.sa_sigaction = handler as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
                 libc::sigemptyset(&raw mut action.sa_mask);
+                // An interrupt that left a fault handler would leave the fault's signal blocked.
+                libc::sigaddset(&raw mut action.sa_mask, INTERRUPT);
                 libc::sigaction(signal, &raw const action, ptr::null_mut());
             }
         }
@@ -209,14 +252,18 @@ pub(crate) fn install() {
 
 unsafe extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let frame = CURRENT.with(Cell::get);
-    // SAFETY: the system passes valid `info` and `context`; a non-null frame belongs to a live scope of this thread. A positive
-    // code means that the processor raised the signal here and now, not another process.
+    // SAFETY: the system passes valid `info` and `context`; a non-null frame belongs to a live scope of this thread, and
+    // its stop flag outlives the scope. A positive code means that the processor raised the signal here and now, not another process.
     unsafe {
-        if !frame.is_null() && (*frame).stack != 0 && (*info).si_code > 0 {
-            (*frame).signal = signal;
-            (*frame).address = (*info).si_addr() as u64;
-            (*frame).pc = arch::redirect(context.cast(), (*frame).stack);
-            return;
+        if !frame.is_null() && (*frame).stack != 0 {
+            let stop = (*frame).stop;
+            let stopping = !stop.is_null() && (*stop).load(Ordering::Acquire) != 0;
+            if if signal == INTERRUPT { stopping } else { (*info).si_code > 0 } {
+                (*frame).signal = signal;
+                (*frame).address = if signal == INTERRUPT { 0 } else { (*info).si_addr() as u64 };
+                (*frame).pc = arch::redirect(context.cast(), (*frame).stack);
+                return;
+            }
         }
         chain(signal, info, context);
     }
@@ -240,6 +287,8 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_v
                     handler(signal);
                 }
             }
+            // Ignored before us, and by default.
+            _ if signal == INTERRUPT => {}
             _ => {
                 // The default action: restore it; returning executes the faulting instruction again.
                 let mut action: libc::sigaction = std::mem::zeroed();
@@ -309,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_good_call_returns_its_status() {
-        let scope = Scope::enter();
+        let scope = Scope::enter(ptr::null());
         let mut word = 0u32;
         // SAFETY: stores to `word`.
         let status = unsafe { scope.call(store, (&raw mut word).cast(), 42) };
@@ -318,22 +367,21 @@ mod tests {
 
     #[test]
     fn a_wild_store_is_an_error_and_can_be_repeated() {
-        let scope = Scope::enter();
+        let scope = Scope::enter(ptr::null());
         for address in [8u64, 0x10_0000, 4096] {
             // SAFETY: the store faults.
             let fault = unsafe { scope.call(store, address as *mut BlockContext, 1) }.unwrap_err();
-            assert!(fault.memory);
-            assert_eq!(fault.address, address);
+            assert_eq!(fault.kind, FaultKind::Memory(address));
             assert_ne!(fault.pc, 0);
         }
     }
 
     #[test]
     fn illegal_instructions_are_told_from_bad_addresses() {
-        let scope = Scope::enter();
+        let scope = Scope::enter(ptr::null());
         // SAFETY: raises SIGILL.
         let fault = unsafe { scope.call(illegal, ptr::null_mut(), 0) }.unwrap_err();
-        assert!(!fault.memory);
+        assert_eq!(fault.kind, FaultKind::Instruction);
     }
 
     #[test]
@@ -343,14 +391,47 @@ mod tests {
                 threads.spawn(move || {
                     let _stack = SignalStack::install();
                     for round in 0..200u64 {
-                        let scope = Scope::enter();
+                        let scope = Scope::enter(ptr::null());
                         let address = thread * 256 + round % 64 * 4;
                         // SAFETY: the store faults: nothing is mapped in the first page.
                         let fault = unsafe { scope.call(store, address as *mut BlockContext, 1) }.unwrap_err();
-                        assert_eq!(fault.address, address);
+                        assert_eq!(fault.kind, FaultKind::Memory(address));
                     }
                 });
             }
+        });
+    }
+
+    unsafe extern "C" fn endless(_: *mut BlockContext, _: u32) -> u32 {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn an_endless_call_can_be_left_when_its_launch_is_stopped() {
+        let (stop, (send, thread)) = (AtomicU32::new(0), std::sync::mpsc::channel());
+        std::thread::scope(|threads| {
+            let stop = &stop;
+            let worker = threads.spawn(move || {
+                send.send(ThreadHandle::current()).unwrap();
+                let scope = Scope::enter(stop);
+                // SAFETY: the loop owns nothing.
+                unsafe { scope.call(endless, ptr::null_mut(), 0) }.unwrap_err().kind
+            });
+            let thread = thread.recv().unwrap();
+            let interrupt = || {
+                // SAFETY: the scope joins the thread later.
+                unsafe { thread.interrupt() };
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            };
+            interrupt();
+            assert!(!worker.is_finished());
+            stop.store(1, Ordering::Release);
+            while !worker.is_finished() {
+                interrupt();
+            }
+            assert_eq!(worker.join().unwrap(), FaultKind::Interrupted);
         });
     }
 
@@ -368,7 +449,7 @@ mod tests {
     fn the_floating_point_environment_of_the_caller_survives() {
         let before = arch::environment();
         {
-            let _scope = Scope::enter();
+            let _scope = Scope::enter(ptr::null());
             arch::set_environment(arch::DEFAULT_ENVIRONMENT);
         }
         assert_eq!(arch::environment(), before);
