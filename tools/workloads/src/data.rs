@@ -38,22 +38,23 @@ macro_rules! conversions {
                 match self { $(Self::$variant(_) => Self::$variant(Vec::new()),)* }
             }
 
-            /// The bytes, little-endian.
-            pub fn to_bytes(&self) -> Vec<u8> {
-                match self { $(Self::$variant(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),)* }
+            /// The bytes, in this machine's order.
+            pub fn as_bytes(&self) -> &[u8] {
+                match self { $(Self::$variant(values) => bytemuck::cast_slice(values),)* }
             }
 
-            /// An array of the same type from little-endian bytes.
+            /// An array of the same type from bytes in this machine's order.
             ///
             /// # Errors
             /// The number of bytes is not a multiple of the element size.
             pub fn from_bytes(&self, bytes: &[u8]) -> Result<Self> {
                 Ok(match self { $(Self::$variant(_) => {
-                    let (elements, rest) = bytes.as_chunks();
-                    if !rest.is_empty() {
+                    if !bytes.len().is_multiple_of(size_of::<$type>()) {
                         bail!("{} bytes are no whole number of elements", bytes.len());
                     }
-                    Self::$variant(elements.iter().map(|element| <$type>::from_le_bytes(*element)).collect())
+                    let mut values = vec![<$type>::default(); bytes.len() / size_of::<$type>()];
+                    bytemuck::cast_slice_mut(&mut values).copy_from_slice(bytes);
+                    Self::$variant(values)
                 })* })
             }
 
@@ -89,7 +90,7 @@ mod tests {
     fn bytes_and_back() {
         let data = Data::from(vec![1.5f32, -0.0, f32::MAX]);
         assert_eq!(data.size_bytes(), 12);
-        assert_eq!(data.empty().from_bytes(&data.to_bytes()).expect("whole elements"), data);
+        assert_eq!(data.empty().from_bytes(data.as_bytes()).expect("whole elements"), data);
         assert!(data.from_bytes(&[0; 5]).is_err());
     }
 }

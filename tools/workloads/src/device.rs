@@ -56,7 +56,7 @@ impl Route for Device {
         let mut addresses = Vec::new();
         for buffer in &workload.buffers {
             let address = self.context.alloc(buffer.data.size_bytes() as u64)?;
-            self.context.copy_to_device(address, &buffer.data.to_bytes())?;
+            self.context.copy_to_device(address, buffer.data.as_bytes())?;
             addresses.push(address);
         }
         let argument = |arg: &Arg| match *arg {
@@ -75,7 +75,7 @@ impl Route for Device {
     fn restore(&mut self, workload: &Workload) -> Result<()> {
         let loaded = self.loaded()?;
         for (address, buffer) in loaded.addresses.iter().zip(&workload.buffers).filter(|(_, buffer)| buffer.written) {
-            self.context.copy_to_device(*address, &buffer.data.to_bytes())?;
+            self.context.copy_to_device(*address, buffer.data.as_bytes())?;
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Route for OpenCl {
         let mut buffers = Vec::new();
         for (idx, buffer) in workload.buffers.iter().enumerate() {
             let path = self.file(idx);
-            std::fs::write(&path, buffer.data.to_bytes())
+            std::fs::write(&path, buffer.data.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
             buffers.push(json!({ "path": path, "written": buffer.written }));
         }
