@@ -14,6 +14,8 @@ use vgpu_jit::{Isa, ObjectCode, Specialization, Target};
 
 /// Worker threads of each device: more than one, so that blocks really run at the same time.
 const WORKERS: u32 = 2;
+/// Program widths tested beside the one the compiler chooses.
+const WIDTHS: &[u32] = &[64];
 /// Device memory of each device.
 const MEMORY_BYTES: u64 = 1 << 28;
 /// Limit of a launch whose case sets none.
@@ -91,8 +93,8 @@ fn all_backends() -> Result<Vec<Box<dyn Backend>>> {
             out.push(Box::new(Jit::new(isa, None)?));
         }
     }
-    for lanes in [32] {
-        out.push(Box::new(Jit::new(highest, Some(lanes))?));
+    for lanes in WIDTHS {
+        out.push(Box::new(Jit::new(highest, Some(*lanes))?));
     }
     Ok(out)
 }
