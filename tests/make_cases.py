@@ -101,6 +101,23 @@ def strip_banner(ptx):
     return "\n".join(lines[start:]).rstrip() + "\n"
 
 
+def add_references(path):
+    """Computes the references of a hand-written case in place."""
+    lines = path.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("//@ reference")]
+    case = caseformat.Case(str(path), "\n".join(kept))
+    out, run, pending = [], -1, []
+    for line in kept:
+        if not line.startswith("//@") or line.startswith("//@ run:"):
+            out.extend(pending)
+            pending = []
+        if line.startswith("//@ run:"):
+            run += 1
+            pending = caseformat.references(case.runs[run]) if case.runs[run].numpy else []
+        out.append(line)
+    path.write_text("\n".join(out) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvrtc13", default=next((p for p in sys.path if glob.glob(f"{p}/nvidia/cu13")), ""))
@@ -108,8 +125,12 @@ def main():
     parser.add_argument("sources", nargs="*", type=Path)
     options = parser.parse_args()
     compilers = {}
-    sources = options.sources or sorted((ROOT / "tests" / "cases").rglob("*.cu"))
+    folder = ROOT / "tests" / "cases"
+    sources = options.sources or [*sorted(folder.rglob("*.cu")), *sorted((folder / "ptx").glob("*.ptx"))]
     for path in sources:
+        if path.suffix == ".ptx":
+            add_references(path)
+            continue
         source = path.read_text()
         wanted = re.search(r"^//@ compile:(.*)$", source, re.M)
         targets, _, flags = (wanted[1] if wanted else "compute_80").partition("--")
