@@ -5,7 +5,7 @@ use crate::llvm::{Context, Level};
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
 use crate::middle::layout::Layout;
-use crate::middle::{Program, prepare, ssa};
+use crate::middle::{Program, lanes, prepare, ssa};
 use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
 use std::fmt::Write as _;
 use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
@@ -113,9 +113,17 @@ impl<'m> Compilation<'m> {
             _ => false,
         });
         let program = ssa::construct(function.clone(), &schedule);
-        let geometry = Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
-        let analysis = analyse(&program, &geometry, &addresses);
         let live_out = ssa::live_out(&program);
+        let mut geometry =
+            Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
+        let mut analysis = analyse(&program, &geometry, &addresses);
+        if spec.lanes.is_none() {
+            let lanes = lanes::choose(&program, &analysis, &live_out, &geometry, target.isa);
+            if lanes != geometry.lanes {
+                geometry.lanes = lanes;
+                analysis = analyse(&program, &geometry, &addresses);
+            }
+        }
         Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
     }
 

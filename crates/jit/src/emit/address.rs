@@ -16,7 +16,18 @@ pub(super) enum Place<'c> {
     /// Strided where the 32-bit index does not wrap (`fits`), else at the pointers that `per_lane` gives.
     Checked { fits: Value<'c>, strided: Strided<'c>, exact: Box<Sym<Value<'c>>> },
     /// A pointer per lane.
-    PerLane(Value<'c>),
+    PerLane(PerLane<'c>),
+}
+
+/// `base + factor * extend(index)` with an index per lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PerLane<'c> {
+    /// A pointer.
+    pub(super) base: Value<'c>,
+    /// 32 or 64 bits per lane.
+    pub(super) index: Value<'c>,
+    pub(super) factor: i64,
+    pub(super) signed: bool,
 }
 
 /// Lane offsets that are constants, or constants times one run-time stride.
@@ -113,8 +124,7 @@ impl<'c> Emitter<'c, '_> {
             (Parts::Indexed { base, index }, Form::Indexed { factor, signed, .. }) => {
                 let base = pointer(self, *base);
                 if let Parts::Varying(index) = index.parts {
-                    let index = self.b.resize(index, i64_type, *signed);
-                    return Place::PerLane(self.scaled_pointers(base, index, *factor));
+                    return Place::PerLane(PerLane { base, index, factor: *factor, signed: *signed });
                 }
                 let (fits, strided) = self.checked_index(base, index, *factor, *signed);
                 if fits.as_constant() == Some(1) {
@@ -125,15 +135,9 @@ impl<'c> Emitter<'c, '_> {
                 Place::Checked { fits, strided, exact: Box::new(exact) }
             }
             _ => {
-                let vector = self.vector(address);
-                let vector = self.b.sext(vector, i64_type);
-                Place::PerLane(if window.is_constant() {
-                    let at = self.b.add(vector, self.vector_of(i64_type).constant(offset as u64));
-                    self.b.int_to_ptr(at)
-                } else {
-                    let window = self.b.offset_by(window, offset);
-                    self.b.offset(window, vector)
-                })
+                let index = self.vector(address);
+                let base = self.b.offset_by(window, offset);
+                Place::PerLane(PerLane { base, index, factor: 1, signed: true })
             }
         }
     }
@@ -209,12 +213,16 @@ impl<'c> Emitter<'c, '_> {
         if let Some(base) = self.scalar(address) {
             let base = self.b.sext(base, i64_type);
             let base = self.b.offset_by(self.b.offset(local, base), offset);
+            if self.lanes == 1 {
+                return Place::Same(base);
+            }
             return Place::Strided(Strided { base, c: windows, scaled: None });
         }
         let vector = self.vector(address);
         let vector = self.b.sext(vector, i64_type);
         let windows = i64_type.constant_vector(windows.iter().map(|&window| window + offset));
-        Place::PerLane(self.b.offset(local, self.b.add(vector, windows)))
+        let index = self.b.add(vector, windows);
+        Place::PerLane(PerLane { base: local, index, factor: 1, signed: true })
     }
 
     /// Local window of the program's first thread.
@@ -242,7 +250,10 @@ impl<'c> Emitter<'c, '_> {
                 let exact = self.vector(exact);
                 self.b.int_to_ptr(exact)
             }
-            Place::PerLane(pointers) => *pointers,
+            Place::PerLane(PerLane { base, index, factor, signed }) => {
+                let index = self.b.resize(*index, self.context.int(64), *signed);
+                self.scaled_pointers(*base, index, *factor)
+            }
         }
     }
 

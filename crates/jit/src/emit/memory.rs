@@ -6,6 +6,7 @@
 
 use super::Emitter;
 use super::address::{Place, Segment, SegmentKind, Strided};
+use super::neighbours::Neighbours;
 use crate::JitError;
 use crate::llvm::{Ordering, Type, Value};
 use crate::middle::operands::source_width;
@@ -140,8 +141,51 @@ impl<'c> Emitter<'c, '_> {
                 let scalars = self.load_scalars(access, *pointer);
                 scalars.into_iter().map(|value| self.b.splat(value, self.lanes)).collect()
             }
-            _ => self.gather(access, place, mask),
+            Place::PerLane(lanes) => {
+                let span = i64::from(access.ty.bytes() * access.vector);
+                match self.neighbours(lanes, span, mask) {
+                    Some(found) => self.load_neighbours(access, place, &found, mask),
+                    None => self.gather(access, place, mask),
+                }
+            }
+            Place::Same(_) => self.gather(access, place, mask),
         }
+    }
+
+    /// Runs of neighbouring lanes as plain loads, when the lanes turn out to be neighbours.
+    fn load_neighbours(
+        &mut self,
+        access: &Access,
+        place: &Place<'c>,
+        found: &Neighbours<'c>,
+        mask: Option<Value<'c>>,
+    ) -> Elements<'c> {
+        let (fast, slow, join) = (self.new_block("neighbours"), self.new_block("scattered"), self.new_block("loaded"));
+        self.b.cond_branch(found.condition, fast, slow);
+        self.b.position(fast);
+        let n = access.vector;
+        let mut parts: Vec<Vec<(u32, Value<'c>)>> = vec![Vec::new(); n as usize];
+        for &(segment, pointer) in &found.runs {
+            let all = self.load_run(access, pointer, segment, mask);
+            for idx in 0..n {
+                parts[idx as usize].push((segment.len, self.every(all, segment.len, n, idx)));
+            }
+        }
+        let quick: Elements<'c> = parts.into_iter().map(|pieces| self.concatenate(pieces)).collect();
+        let fast = self.b.block();
+        self.b.branch(join);
+        self.b.position(slow);
+        let exact = self.gather(access, place, mask);
+        let slow = self.b.block();
+        self.b.branch(join);
+        self.b.position(join);
+        let merge = |(a, b): (Value<'c>, Value<'c>)| {
+            let phi = self.b.phi(a.ty());
+            self.b.add_incoming(phi, a, fast);
+            self.b.add_incoming(phi, b, slow);
+            phi
+        };
+        quick.into_iter().zip(exact).map(merge).collect()
     }
 
     fn gather(&mut self, access: &Access, place: &Place<'c>, mask: Option<Value<'c>>) -> Elements<'c> {
@@ -273,12 +317,41 @@ impl<'c> Emitter<'c, '_> {
                     self.b.position(join);
                 }
             }
-            _ => self.scatter(inst, access, &place, mask),
+            Place::PerLane(lanes) => {
+                let span = i64::from(access.ty.bytes() * access.vector);
+                match self.neighbours(lanes, span, mask) {
+                    Some(found) => self.store_neighbours(inst, access, &place, &found, mask),
+                    None => self.scatter(inst, access, &place, mask),
+                }
+            }
+            Place::Same(_) => self.scatter(inst, access, &place, mask),
         }
         if strong {
             self.b.fence(Ordering::AcqRel);
         }
         Ok(())
+    }
+
+    fn store_neighbours(
+        &mut self,
+        inst: &Inst,
+        access: &Access,
+        place: &Place<'c>,
+        found: &Neighbours<'c>,
+        mask: Option<Value<'c>>,
+    ) {
+        let values = self.stored_vectors(inst, access);
+        let (fast, slow, join) = (self.new_block("neighbours"), self.new_block("scattered"), self.new_block("stored"));
+        self.b.cond_branch(found.condition, fast, slow);
+        self.b.position(fast);
+        for &(segment, pointer) in &found.runs {
+            self.store_run(access, &values, segment, pointer, mask);
+        }
+        self.b.branch(join);
+        self.b.position(slow);
+        self.scatter(inst, access, place, mask);
+        self.b.branch(join);
+        self.b.position(join);
     }
 
     /// The stored elements as one vector per element index.
@@ -334,17 +407,28 @@ impl<'c> Emitter<'c, '_> {
         let values = self.stored_vectors(inst, access);
         for segment in segments {
             let pointer = self.segment_pointer(strided, segment);
-            let run = self.interleave(&values, segment);
-            match mask {
-                None => {
-                    // No streaming stores: LLVM splits them where the address is not known to be 64-byte aligned.
-                    self.b.store(run, pointer, Self::align(access));
-                }
-                Some(mask) => {
-                    let mask = self.run_mask(mask, segment, n);
-                    let align = self.i32(Self::align(access));
-                    self.b.intrinsic("llvm.masked.store", &[run.ty(), pointer.ty()], &[run, pointer, align, mask]);
-                }
+            self.store_run(access, &values, segment, pointer, mask);
+        }
+    }
+
+    fn store_run(
+        &mut self,
+        access: &Access,
+        values: &Elements<'c>,
+        segment: Segment,
+        pointer: Value<'c>,
+        mask: Option<Value<'c>>,
+    ) {
+        let run = self.interleave(values, segment);
+        match mask {
+            // No streaming stores: LLVM splits them where the address is not known to be 64-byte aligned.
+            None => {
+                self.b.store(run, pointer, Self::align(access));
+            }
+            Some(mask) => {
+                let mask = self.run_mask(mask, segment, access.vector);
+                let align = self.i32(Self::align(access));
+                self.b.intrinsic("llvm.masked.store", &[run.ty(), pointer.ty()], &[run, pointer, align, mask]);
             }
         }
     }

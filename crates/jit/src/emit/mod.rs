@@ -7,7 +7,7 @@
 //! live across blocks; LLVM's `mem2reg` makes registers of them.
 //!
 //! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
-//!   stores; * [`special`]: special registers and windows; * [`suspend`]: barriers and frames; * [`call`]: device services;
+//!   stores, * [`neighbours`]: lanes that turn out to be neighbours; * [`special`]: special registers and windows; * [`suspend`]: barriers and frames; * [`call`]: device services;
 //!   * [`exchange`]: operations between lanes and atomics.
 
 mod address;
@@ -15,6 +15,7 @@ mod call;
 mod control;
 mod exchange;
 mod memory;
+mod neighbours;
 mod special;
 mod suspend;
 mod values;

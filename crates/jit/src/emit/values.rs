@@ -137,6 +137,8 @@ impl<'c> Emitter<'c, '_> {
     pub(super) fn coerce(&mut self, sym: Sym<Value<'c>>, shape: &Shape) -> Sym<Value<'c>> {
         let parts = match (&shape.form, sym.parts) {
             (Form::Varying, parts) => Parts::Varying(self.vector(&Sym { shape: sym.shape, parts })),
+            // A program of one thread: a vector of one lane is its value.
+            (Form::Uniform, Parts::Varying(vector)) => Parts::Uniform(self.b.extract_lane(vector, 0)),
             (Form::Indexed { index: wanted, .. }, Parts::Indexed { base, index }) => {
                 Parts::Indexed { base, index: Box::new(self.coerce(*index, wanted)) }
             }

@@ -358,8 +358,10 @@ pub(crate) fn result_shape(
 ) -> Shape {
     let varying = Shape::varying(width);
     let uniform = Shape::uniform(width);
-    let all_uniform = sources.iter().all(Shape::is_uniform);
-    let if_uniform = |condition: bool| if condition { uniform.clone() } else { varying.clone() };
+    // A program of one thread has only uniform values.
+    let single = geometry.lanes == 1;
+    let all_uniform = single || sources.iter().all(Shape::is_uniform);
+    let if_uniform = |condition: bool| if condition || single { uniform.clone() } else { varying.clone() };
     match op {
         Op::ReadSpecial(register) => match geometry.special(&mut NoScalars, *register) {
             Some(sym) => sym.shape,
@@ -376,7 +378,9 @@ pub(crate) fn result_shape(
         },
         Op::Load(access) => if_uniform(access.space != Space::Local && all_uniform),
         Op::Cvta { space, to_generic } => match window_shape(*space, geometry, addresses) {
-            Some(window) => sum(&sources[0], &window, !to_generic, geometry.lanes).unwrap_or(varying),
+            Some(window) => {
+                sum(&sources[0], &window, !to_generic, geometry.lanes).unwrap_or_else(|| if_uniform(all_uniform))
+            }
             None => sources[0].clone(),
         },
         Op::IsSpace(_) => if_uniform(all_uniform),
@@ -394,7 +398,7 @@ pub(crate) fn result_shape(
         | Op::WmmaLoad(_)
         | Op::LdMatrix(_)
         | Op::MovMatrix
-        | Op::Alloca { .. } => varying,
+        | Op::Alloca { .. } => if_uniform(false),
         _ => {
             if idx == 0 {
                 let syms: SmallVec<[Sym<()>; 4]> = sources.iter().map(without_values).collect();
@@ -414,7 +418,8 @@ pub(crate) fn window_shape(space: Space, geometry: &Geometry, addresses: &dyn Ad
         Space::Local => {
             let stride = addresses.local_bytes() as i64;
             let c: Vec<i64> = (0..i64::from(geometry.lanes)).map(|lane| lane * stride).collect();
-            let form = if stride == 0 { Form::Uniform } else { Form::Affine { c: c.into(), d: None } };
+            let form =
+                if stride == 0 || geometry.lanes == 1 { Form::Uniform } else { Form::Affine { c: c.into(), d: None } };
             Some(Shape { form, ..Shape::uniform(RegWidth::B64) })
         }
         _ => None,

@@ -2,12 +2,13 @@
 //!
 //! Stages, in order: [`prepare`] (guards become selects, blocks end at suspension points, loops get one latch and
 //! dedicated exits), [`graph`] (schedule order, loop nest, dominators), [`ssa`], [`shape`] (what lanes have in common),
-//! [`divergence`] (where lanes part and meet).
+//! [`divergence`] (where lanes part and meet), [`lanes`] (how many threads run together).
 
 pub(crate) mod bitset;
 pub(crate) mod divergence;
 pub(crate) mod geometry;
 pub(crate) mod graph;
+pub(crate) mod lanes;
 pub(crate) mod layout;
 pub(crate) mod operands;
 pub(crate) mod prepare;

@@ -1,0 +1,166 @@
+//! How many threads one program runs: a choice per kernel.
+//!
+//! * 1, where threads walk through memory each in its own way: a loop whose length and addresses come from loaded data
+//!   (sparse rows, graphs). Gathers gain nothing there, and scalar code has real branches.
+//! * 64 or 128, where a loop or barriers would run several warps one after the other anyway and the registers allow it:
+//!   neighbouring warps then advance through memory together, and uniform work is done once for all of them.
+//! * 32 else, and where the kernel votes: a vote's result is uniform only within one warp.
+
+use super::bitset::BitSet;
+use super::divergence::Analysis;
+use super::geometry::Geometry;
+use super::shape::{Form, Shape};
+use super::ssa::Program;
+use crate::Isa;
+use vgpu_ptx::ir::{Inst, Op, Operand, Reg, RegWidth, Space};
+
+/// The program width for a kernel that was analysed at 32 lanes.
+pub(crate) fn choose(
+    program: &Program,
+    analysis: &Analysis,
+    live_out: &[BitSet],
+    geometry: &Geometry,
+    isa: Isa,
+) -> u32 {
+    let insts = || program.blocks.iter().flat_map(|block| &block.insts);
+    let exchanges = insts().any(|inst| is_exchange(&inst.op));
+    if !exchanges && walks_data(program, analysis) {
+        return 1;
+    }
+    let votes = insts().any(|inst| {
+        matches!(
+            inst.op,
+            Op::Vote { .. } | Op::Match { .. } | Op::ActiveMask | Op::Redux { .. } | Op::Elect | Op::Mma(_)
+        )
+    });
+    let waits = insts().any(|inst| super::prepare::suspends(&inst.op));
+    if votes || (program.loops.is_empty() && !waits) {
+        return 32;
+    }
+    let (registers, lanes_per_register) = match isa {
+        Isa::Avx512 => (24, 16),
+        Isa::Avx2 => (12, 8),
+        _ => (12, 4),
+    };
+    let pressure = pressure(program, analysis, live_out, waits);
+    let fits = |lanes: u32| {
+        let rows_fit = geometry.block.x % lanes == 0 || lanes % geometry.block.x == 0;
+        rows_fit && geometry.threads() % lanes == 0 && pressure * (lanes / lanes_per_register) <= registers
+    };
+    [128, 64].into_iter().find(|&lanes| fits(lanes)).unwrap_or(32)
+}
+
+/// Operations whose meaning involves the warp or other threads.
+const fn is_exchange(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Atomic(_)
+            | Op::Reduce(_)
+            | Op::Mbarrier(_)
+            | Op::Mma(_)
+            | Op::WmmaLoad(_)
+            | Op::WmmaStore(_)
+            | Op::LdMatrix(_)
+            | Op::StMatrix(_)
+            | Op::MovMatrix
+            | Op::Barrier(_)
+            | Op::WarpSync
+            | Op::Shuffle { .. }
+            | Op::Vote { .. }
+            | Op::Match { .. }
+            | Op::ActiveMask
+            | Op::Redux { .. }
+            | Op::Elect
+            | Op::Nanosleep
+            | Op::Call(..)
+            | Op::CallIndirect(..)
+            | Op::CallBuiltin(..)
+            | Op::Alloca { .. }
+            | Op::StackSave
+            | Op::StackRestore
+    )
+}
+
+/// A loop that lanes leave at different times because of loaded data, and that loads from addresses made of loaded data.
+fn walks_data(program: &Program, analysis: &Analysis) -> bool {
+    let loaded = loaded_values(program, analysis);
+    let is_loaded = |reg: Reg| loaded.contains(reg.idx());
+    program.loops.iter().any(|found| {
+        let blocks = || program.blocks[found.first..=found.last].iter().zip(found.first..);
+        let leaves_by_data = blocks().any(|(block, idx)| {
+            analysis.diverges[idx]
+                && block.succs.iter().any(|&succ| succ < found.first || succ > found.last)
+                && block.terminator.condition().is_some_and(is_loaded)
+        });
+        let loads_by_data =
+            blocks().flat_map(|(block, _)| &block.insts).any(|inst| match (&inst.op, inst.srcs.first()) {
+                (Op::Load(access), Some(Operand::Reg(reg))) => access.space != Space::Shared && is_loaded(*reg),
+                _ => false,
+            });
+        leaves_by_data && loads_by_data
+    })
+}
+
+/// Values that depend on what lanes loaded each for itself.
+fn loaded_values(program: &Program, analysis: &Analysis) -> BitSet {
+    let mut loaded = BitSet::new(program.values.len());
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for block in &program.blocks {
+            for phi in &block.phis {
+                if phi.args.iter().any(|arg| matches!(arg, Operand::Reg(reg) if loaded.contains(reg.idx()))) {
+                    changed |= loaded.insert(phi.dst.idx());
+                }
+            }
+            for inst in &block.insts {
+                let reads = inst.uses().any(|reg| loaded.contains(reg.idx()));
+                let is_load = matches!(inst.op, Op::Load(_));
+                for dst in &inst.dsts {
+                    if reads || (is_load && !analysis.shapes[*dst].is_uniform()) {
+                        changed |= loaded.insert(dst.idx());
+                    }
+                }
+            }
+        }
+    }
+    loaded
+}
+
+/// Most vector values alive at once, in units of 32 bits per lane; in loops, or anywhere when the kernel waits.
+fn pressure(program: &Program, analysis: &Analysis, live_out: &[BitSet], everywhere: bool) -> u32 {
+    let weight = |reg: Reg| weight(&analysis.shapes[reg]);
+    let mut most = 1;
+    for (idx, block) in program.blocks.iter().enumerate() {
+        let in_loop = program.loops.iter().any(|found| (found.first..=found.last).contains(&idx));
+        if !in_loop && !(everywhere && program.loops.is_empty()) {
+            continue;
+        }
+        let mut live = live_out[idx].clone();
+        let mut now: u32 = live.iter().map(|reg| weight(Reg::from(reg))).sum();
+        most = most.max(now);
+        for inst in block.insts.iter().rev() {
+            now -= inst.dsts.iter().filter(|dst| live.contains(dst.idx())).map(|dst| weight(*dst)).sum::<u32>();
+            inst.dsts.iter().for_each(|dst| live.remove(dst.idx()));
+            for reg in uses(inst) {
+                if live.insert(reg.idx()) {
+                    now += weight(reg);
+                }
+            }
+            most = most.max(now);
+        }
+    }
+    most
+}
+
+fn uses(inst: &Inst) -> Vec<Reg> {
+    inst.uses().collect()
+}
+
+fn weight(shape: &Shape) -> u32 {
+    match (&shape.form, shape.width) {
+        (Form::Varying, RegWidth::Pred) | (Form::Uniform | Form::Affine { .. }, _) => 0,
+        (Form::Varying, width) => width.bits().div_ceil(32),
+        (Form::Indexed { index, .. }, _) => weight(index),
+    }
+}
