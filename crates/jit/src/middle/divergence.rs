@@ -200,7 +200,7 @@ impl Cx<'_> {
         let mut changed = false;
         for (idx, &dst) in inst.dsts.iter().enumerate() {
             let width = self.program.values[dst];
-            let shape = if guard == Some(false) {
+            let shape = if guard == Some(false) || (reads_frame(inst) && self.geometry.lanes > 1) {
                 Shape::varying(width)
             } else {
                 result_shape(&inst.op, idx, &sources, width, self.geometry, self.addresses)
@@ -326,6 +326,11 @@ impl Cx<'_> {
         }
         reached
     }
+}
+
+/// A load of a call's parameter or result: memory of each thread's own.
+fn reads_frame(inst: &Inst) -> bool {
+    matches!((&inst.op, inst.srcs.first()), (Op::Load(_), Some(Operand::Frame(..))))
 }
 
 /// The shape of a source operand; `None` for a register without one yet.
