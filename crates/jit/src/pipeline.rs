@@ -5,7 +5,7 @@ use crate::llvm::{Context, Level};
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
 use crate::middle::layout::Layout;
-use crate::middle::{Program, lanes, prepare, ssa};
+use crate::middle::{Program, calls, lanes, prepare, promote, ssa};
 use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
 use std::fmt::Write as _;
 use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
@@ -104,7 +104,8 @@ impl<'m> Compilation<'m> {
         if threads == 0 || threads > 1024 {
             return Err(JitError::BlockShape { shape: spec.block });
         }
-        let mut function = kernel_function(module, kernel)?.clone();
+        let mut function = calls::flatten(module, kernel_function(module, kernel)?)?;
+        promote::promote(&mut function);
         let schedule = prepare::prepare(&mut function)?;
         let addresses = Layout::new(module, &function);
         let resumable = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));

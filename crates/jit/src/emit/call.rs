@@ -3,44 +3,50 @@
 use super::Emitter;
 use crate::JitError;
 use crate::abi::{Services, Status};
-use crate::llvm::{IntOp, IntPredicate, Value};
+use crate::llvm::{IntPredicate, Value};
 use std::mem::offset_of;
 use vgpu_ptx::ir::{Builtin, CallArgs, FrameVarId, RegWidth};
 
 impl<'c> Emitter<'c, '_> {
     pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &CallArgs) -> Result<(), JitError> {
         let active = self.mask.unwrap_or_else(|| self.mask_type().all_ones());
-        let bits = self.mask_bits(active);
-        let i32_type = self.context.int(32);
-        let counter = self.variable(i32_type, "lane");
-        self.store_variable(self.i32(0), counter);
-        let (head, body, next, done) =
-            (self.new_block("lanes"), self.new_block("lane"), self.new_block("next_lane"), self.new_block("called"));
-        self.b.branch(head);
-        self.b.position(head);
-        let lane = self.load_variable(i32_type, counter);
-        let wide = self.b.resize(lane, bits.ty(), false);
-        let bit = self.b.trunc(self.b.int(IntOp::LShr, bits, wide), self.context.int(1));
-        self.b.cond_branch(bit, body, next);
-        self.b.position(body);
-        let offset =
-            self.b.mul(self.b.zext(lane, self.context.int(64)), self.i64(self.input.addresses.local_bytes() as i64));
-        let local = self.program_local();
-        let window = self.b.offset(local, offset);
-        self.call_lane(builtin, args, window, lane)?;
-        self.b.branch(next);
-        self.b.position(next);
-        let following = self.b.add(lane, self.i32(1));
-        self.store_variable(following, counter);
-        let more = self.b.icmp(IntPredicate::Ult, following, self.i32(self.lanes));
-        self.b.cond_branch(more, head, done);
-        self.b.position(done);
+        let mut called = Ok(());
+        self.for_each_lane(active, |cx, lane| {
+            let bytes = cx.i64(cx.input.addresses.local_bytes() as i64);
+            let offset = cx.b.mul(cx.b.zext(lane, cx.context.int(64)), bytes);
+            let local = cx.program_local();
+            let window = cx.b.offset(local, offset);
+            called = cx.call_lane(builtin, args, window, lane);
+        });
+        called?;
         if builtin == Builtin::AssertFail {
             self.fail(Status::Assert);
             let unreachable = self.new_block("after_assert");
             self.b.position(unreachable);
         }
         Ok(())
+    }
+
+    /// Runs code once per lane of `active`; it gets the lane's number, 32 bits.
+    pub(super) fn for_each_lane(&mut self, active: Value<'c>, code: impl FnOnce(&mut Self, Value<'c>)) {
+        let bits = self.mask_bits(active);
+        let i32_type = self.context.int(32);
+        let rest = self.variable(bits.ty(), "rest");
+        self.store_variable(bits, rest);
+        let (head, body, done) = (self.new_block("lanes"), self.new_block("lane"), self.new_block("lanes_done"));
+        self.b.branch(head);
+        self.b.position(head);
+        let left = self.load_variable(bits.ty(), rest);
+        let more = self.b.icmp(IntPredicate::Ne, left, left.ty().zero());
+        self.b.cond_branch(more, body, done);
+        self.b.position(body);
+        let lane = self.b.intrinsic("llvm.cttz", &[left.ty()], &[left, self.context.int(1).constant(1)]);
+        let lane = self.b.resize(lane, i32_type, false);
+        let without = self.b.and(left, self.b.sub(left, left.ty().constant(1)));
+        self.store_variable(without, rest);
+        code(self, lane);
+        self.b.branch(head);
+        self.b.position(done);
     }
 
     fn argument(&self, window: Value<'c>, var: Option<&FrameVarId>, width: RegWidth) -> Result<Value<'c>, JitError> {

@@ -7,10 +7,12 @@
 //! live across blocks; LLVM's `mem2reg` makes registers of them.
 //!
 //! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
-//!   stores, * [`neighbours`]: lanes that turn out to be neighbours; * [`special`]: special registers and windows; * [`suspend`]: barriers and frames; * [`call`]: device services;
-//!   * [`exchange`]: operations between lanes and atomics.
+//!   stores; * [`neighbours`]: lanes that turn out to be neighbours; * [`special`]: special registers and windows;
+//! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
+//! * [`asynchronous`]: copies and `mbarrier` objects.
 
 mod address;
+mod asynchronous;
 mod call;
 mod control;
 mod exchange;

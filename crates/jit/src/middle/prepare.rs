@@ -168,7 +168,7 @@ fn unguard(function: &mut Function) {
             let mut selects = Vec::new();
             for dst in &mut inst.dsts {
                 let width = function.regs[*dst];
-                let fresh = new_reg(function_regs(&mut function.regs, &mut function.reg_names), width);
+                let fresh = new_reg(function, width);
                 let (new, old) = (Operand::Reg(fresh), Operand::Reg(*dst));
                 let (a, b) = if guard.negated { (old, new) } else { (new, old) };
                 selects.push(Inst {
@@ -188,15 +188,10 @@ fn unguard(function: &mut Function) {
     }
 }
 
-type Registers<'f> = (&'f mut IndexVec<Reg, RegWidth>, &'f mut IndexVec<Reg, String>);
-
-fn function_regs<'f>(regs: &'f mut IndexVec<Reg, RegWidth>, names: &'f mut IndexVec<Reg, String>) -> Registers<'f> {
-    (regs, names)
-}
-
-fn new_reg((regs, names): Registers<'_>, width: RegWidth) -> Reg {
-    names.push(String::new());
-    regs.push(width)
+/// A fresh register.
+pub(super) fn new_reg(function: &mut Function, width: RegWidth) -> Reg {
+    function.reg_names.push(String::new());
+    function.regs.push(width)
 }
 
 /// The untyped scalar type of a register width.

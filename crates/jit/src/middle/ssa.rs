@@ -110,7 +110,8 @@ fn zero_unset(function: &mut Function, graph: &Graph) {
     function.blocks[BlockId(0)].insts.splice(0..0, zeros);
 }
 
-fn liveness(function: &Function, graph: &Graph) -> Vec<BitSet> {
+/// Registers live at the start of each block.
+pub(super) fn liveness(function: &Function, graph: &Graph) -> Vec<BitSet> {
     let n_regs = function.regs.len();
     let mut gen_sets = Vec::with_capacity(graph.len());
     let mut kill_sets = Vec::with_capacity(graph.len());
