@@ -73,7 +73,7 @@ impl<'c> Emitter<'c, '_> {
     }
 
     fn expect_whole_warps(&self) -> Result<(), JitError> {
-        if self.lanes % 32 == 0 {
+        if self.lanes.is_multiple_of(32) {
             return Ok(());
         }
         Err(self.unsupported(format!("an exchange between the lanes of a warp in programs of {} threads", self.lanes)))
