@@ -58,6 +58,8 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
         current: 0,
         program_end: entry,
         chain_end: entry,
+        yield_point: None,
+        masked: Vec::new(),
         status_return: entry,
         status,
         entry,
@@ -105,6 +107,7 @@ impl<'c> Emitter<'c, '_> {
     fn run(&mut self) -> Result<(), JitError> {
         self.make_slots();
         let reachable = self.reachable();
+        self.masked.clone_from(&reachable.masked);
         let n_blocks = self.input.program.blocks.len();
         self.program_end = self.new_block("program_end");
         self.chain_end = self.new_block("chain_end");
@@ -133,6 +136,7 @@ impl<'c> Emitter<'c, '_> {
             self.emit_body(idx, reachable.masked[idx], reachable.full)?;
         }
         self.emit_chain_end();
+        self.emit_yield_point();
         self.finish(start);
         self.b.position(opening_end);
         if self.input.resumable {

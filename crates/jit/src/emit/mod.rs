@@ -112,6 +112,10 @@ struct Emitter<'c, 'i> {
     program_end: Label<'c>,
     /// Where the masked copy finds no pending block.
     chain_end: Label<'c>,
+    /// Where the masked copy lets other programs run and then goes on with what is pending; made on first use.
+    yield_point: Option<Label<'c>>,
+    /// Blocks whose masked copy is reachable.
+    masked: Vec<bool>,
     /// Function return with a status.
     status_return: Label<'c>,
     status: Value<'c>,

@@ -60,6 +60,10 @@ impl FrameLayout {
 
 /// Key of the mask of active lanes of a suspended block, apart from that of its waiting lanes.
 const ACTIVE: usize = usize::MAX / 2;
+/// Key of the pending mask of a block.
+const PENDING: usize = usize::MAX / 4;
+/// Key of the status that waiting lanes ask for.
+const STATUS: usize = usize::MAX;
 
 impl<'c> Emitter<'c, '_> {
     fn frame(&self) -> Value<'c> {
@@ -201,6 +205,10 @@ impl<'c> Emitter<'c, '_> {
         if let Op::Barrier(barrier) = &inst.op {
             self.request_barrier(inst, barrier)?;
         }
+        if let (Some(mask), true, Op::Nanosleep) = (self.mask, partial, &inst.op) {
+            self.yield_lanes(idx, next, mask);
+            return Ok(());
+        }
         if let (Some(mask), true) = (self.mask, partial) {
             let waiting = self.waiting[&idx];
             let before = self.load_variable(self.mask_type(), waiting);
@@ -230,6 +238,91 @@ impl<'c> Emitter<'c, '_> {
         self.define_results(inst);
         self.jump(next);
         Ok(())
+    }
+
+    /// Part of the lanes let others run. Lanes of this program that have left the loop go first: one of them may hold what these
+    /// wait for. Otherwise everything stays as it is while other programs run, so that lanes keep in step.
+    fn yield_lanes(&mut self, idx: usize, next: usize, mask: Value<'c>) {
+        if self.input.analysis.parks[idx] {
+            let program = self.input.program;
+            let (first, last) = (next, idx);
+            let inside = |node: usize| (first..=last).contains(&node);
+            let mut left = self.mask_type().zero();
+            for exit in (first..=last).flat_map(|node| &program.blocks[node].succs).filter(|&&succ| !inside(succ)) {
+                if self.masked[*exit] {
+                    left = self.b.or(left, self.load_variable(self.mask_type(), self.pending[*exit]));
+                }
+            }
+            let (park, stay) = (self.new_block("park"), self.new_block("stay"));
+            let any = self.any(left);
+            self.b.cond_branch(any, park, stay);
+            self.b.position(park);
+            let waiting = self.waiting[&idx];
+            let before = self.load_variable(self.mask_type(), waiting);
+            self.store_variable(self.b.or(before, mask), waiting);
+            self.b.branch(self.labels.get(idx + 1).map_or(self.chain_end, |labels| labels.check));
+            self.b.position(stay);
+        }
+        self.assign_phis(next, Some(mask));
+        self.add_pending(next, mask);
+        let label = self.yield_label();
+        self.b.branch(label);
+    }
+
+    fn yield_label(&mut self) -> Label<'c> {
+        match self.yield_point {
+            Some(label) => label,
+            None => {
+                let label = self.new_block("yield");
+                self.yield_point = Some(label);
+                label
+            }
+        }
+    }
+
+    /// Saves everything that the masked copy may need, lets other programs run and goes on with the first pending block.
+    pub(super) fn emit_yield_point(&mut self) {
+        let Some(label) = self.yield_point else { return };
+        self.b.position(label);
+        let program = self.input.program;
+        let blocks: Vec<usize> = (0..program.blocks.len()).filter(|&idx| self.masked[idx]).collect();
+        let mut live = BitSet::new(self.slots.len());
+        for &idx in &blocks {
+            for phi in &program.blocks[idx].phis {
+                live.insert(phi.dst.idx());
+            }
+            for &pred in &program.blocks[idx].preds {
+                live.union(&self.input.live_out[pred]);
+            }
+        }
+        let live: Vec<Reg> = live.iter().map(Reg::from).filter(|reg| self.slots[*reg].is_some()).collect();
+        let mut sites: Vec<usize> = self.waiting.keys().copied().collect();
+        sites.sort_unstable();
+        // The count of ended threads is in its variable.
+        self.mask = Some(self.mask_type().all_ones());
+        self.save(&live);
+        let transfer_masks = |cx: &mut Self, to_frame: bool| {
+            for &idx in &blocks {
+                cx.transfer_mask(cx.pending[idx], PENDING + idx, to_frame);
+            }
+            for idx in &sites {
+                cx.transfer_mask(cx.waiting[idx], *idx, to_frame);
+            }
+        };
+        transfer_masks(self, true);
+        let i32_type = self.context.int(32);
+        let at = self.frame_layout.mask(STATUS, 8);
+        let status = self.load_variable(i32_type, self.status);
+        self.b.store(status, self.b.offset_by(self.frame(), i64::from(at)), 4);
+        self.save_exited();
+        self.return_and_resume(self.i32(Status::Yield as u32));
+        self.restore(&live);
+        self.restore_exited();
+        let status = self.b.load(i32_type, self.b.offset_by(self.frame(), i64::from(at)), 4);
+        self.store_variable(status, self.status);
+        transfer_masks(self, false);
+        self.release_parked();
+        self.b.branch(self.labels[0].check);
     }
 
     /// Variables are fresh in every call: no lane is pending or waiting but those that are restored.
@@ -337,6 +430,9 @@ impl<'c> Emitter<'c, '_> {
             self.b.branch(self.program_end);
             return;
         }
+        let (spinning, sites): (Vec<usize>, Vec<usize>) =
+            sites.into_iter().partition(|&idx| self.input.analysis.parks[idx]);
+        self.yield_for_parked(&spinning);
         let mut all = self.mask_type().zero();
         for idx in &sites {
             let waiting = self.load_variable(self.mask_type(), self.waiting[idx]);
@@ -392,8 +488,44 @@ impl<'c> Emitter<'c, '_> {
         self.b.branch(self.labels[0].check);
     }
 
+    /// When lanes are parked in waiting loops, other programs run before those try again. Lanes that wait at barriers meanwhile
+    /// go on waiting. Leaves the builder where no lane is parked.
+    fn yield_for_parked(&mut self, sites: &[usize]) {
+        if sites.is_empty() {
+            return;
+        }
+        let mut parked = self.mask_type().zero();
+        for idx in sites {
+            parked = self.b.or(parked, self.load_variable(self.mask_type(), self.waiting[idx]));
+        }
+        let none = self.new_block("none_parked");
+        let label = self.yield_label();
+        let any = self.any(parked);
+        self.b.cond_branch(any, label, none);
+        self.b.position(none);
+    }
+
+    /// Makes parked lanes pending at their loops again.
+    fn release_parked(&mut self) {
+        let program = self.input.program;
+        let mut sites: Vec<usize> =
+            self.waiting.keys().copied().filter(|&idx| self.input.analysis.parks[idx]).collect();
+        sites.sort_unstable();
+        for idx in sites {
+            let waiting = self.load_variable(self.mask_type(), self.waiting[&idx]);
+            self.store_variable(self.mask_type().zero(), self.waiting[&idx]);
+            self.known.clear();
+            self.current = idx;
+            self.mask = Some(waiting);
+            let next = program.blocks[idx].succs[0];
+            self.assign_phis(next, Some(waiting));
+            self.add_pending(next, waiting);
+        }
+    }
+
     fn is_partial_site(&self, idx: usize) -> bool {
-        suspends_at_end(&self.input.program.blocks[idx].insts)
-            && (self.input.analysis.partial[idx] || self.input.analysis.careful[idx])
+        let insts = &self.input.program.blocks[idx].insts;
+        let stays = insts.last().is_some_and(|inst| inst.op == Op::Nanosleep) && !self.input.analysis.parks[idx];
+        suspends_at_end(insts) && !stays && (self.input.analysis.partial[idx] || self.input.analysis.careful[idx])
     }
 }

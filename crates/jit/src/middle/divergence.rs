@@ -38,6 +38,9 @@ pub(crate) struct Analysis {
     pub(crate) careful: Vec<bool>,
     /// The block only ends the thread.
     pub(crate) ends_thread: Vec<bool>,
+    /// The block is the back edge of a waiting loop that lanes leave at different times: those that stay let those that left
+    /// go ahead.
+    pub(crate) parks: Vec<bool>,
 }
 
 /// Runs the analysis.
@@ -63,6 +66,7 @@ pub(crate) fn analyse(program: &Program, geometry: &Geometry, addresses: &dyn Ad
         diverges: vec![false; n_blocks],
         partial: vec![false; n_blocks],
         careful: vec![false; n_blocks],
+        parks: vec![false; n_blocks],
     };
     loop {
         cx.settle_shapes();
@@ -81,6 +85,7 @@ pub(crate) fn analyse(program: &Program, geometry: &Geometry, addresses: &dyn Ad
         partial: cx.partial,
         careful: cx.careful,
         ends_thread: cx.ends_thread,
+        parks: cx.parks,
     }
 }
 
@@ -104,6 +109,7 @@ struct Cx<'p> {
     diverges: Vec<bool>,
     partial: Vec<bool>,
     careful: Vec<bool>,
+    parks: Vec<bool>,
 }
 
 impl Cx<'_> {
@@ -256,18 +262,33 @@ impl Cx<'_> {
                     }
                 }
             }
+            let last_inst = program.blocks[found.last].insts.last();
+            let waits = matches!(program.blocks[found.last].terminator, Terminator::Branch(to) if to.idx() == found.first)
+                && last_inst.is_some_and(|inst| inst.op == Op::Nanosleep);
+            if leaves_apart && waits {
+                self.parks[found.last] = true;
+                // From here on lanes go through the program at different times.
+                for node in self.reach(found.first, n_blocks).iter() {
+                    self.partial[node] = true;
+                    changed |= self.lose_lock_step(node);
+                }
+            }
             let runs_partially = (found.first..=found.last).any(|node| self.partial[node] || self.diverges[node]);
             if found.irreducible && runs_partially {
                 for node in found.first..=found.last {
-                    self.careful[node] = true;
-                    changed |= self.force_phis(node);
-                    for inst in &program.blocks[node].insts {
-                        for dst in &inst.dsts {
-                            changed |= self.forced.insert(dst.idx());
-                        }
-                    }
+                    changed |= self.lose_lock_step(node);
                 }
             }
+        }
+        changed
+    }
+
+    /// Lanes may run the block at different times: nothing it defines is the same for all.
+    fn lose_lock_step(&mut self, node: usize) -> bool {
+        self.careful[node] = true;
+        let mut changed = self.force_phis(node);
+        for dst in self.program.blocks[node].insts.iter().flat_map(|inst| &inst.dsts) {
+            changed |= self.forced.insert(dst.idx());
         }
         changed
     }

@@ -20,5 +20,6 @@ pub(crate) mod shape;
 pub(crate) mod ssa;
 mod stack;
 pub(crate) mod symbolic;
+mod waiting;
 
 pub(crate) use ssa::Program;

@@ -3,9 +3,10 @@
 //! After it: no instruction but memory accesses and other effects has a guard; a barrier or grid synchronisation is the
 //! last instruction of its block; the entry has no predecessor; every loop that is entered in one place has one back edge,
 //! from a block of its own or the last of the loop; every edge that leaves a loop goes to a block that has no other
-//! predecessor; a conditional branch has two different targets and is not negated.
+//! predecessor; the back edge of a loop that waits for other threads suspends; a conditional branch has two different targets and is not negated.
 
 use super::graph::{Graph, Schedule};
+use super::waiting;
 use crate::JitError;
 use smallvec::smallvec;
 use vgpu_ptx::ir::{self, Block, BlockId, Builtin, Function, Inst, Op, Operand, Reg, RegWidth, ScalarType, Terminator};
@@ -224,6 +225,18 @@ fn split_at_suspensions(function: &mut Function) {
     }
 }
 
+/// What the back edge of a waiting loop does.
+fn let_others_run() -> Inst {
+    Inst {
+        op: Op::Nanosleep,
+        dsts: smallvec![],
+        srcs: smallvec![Operand::Imm(0)],
+        guard: None,
+        span: vgpu_types::Span::default(),
+        line: None,
+    }
+}
+
 fn canonicalise_loops(function: &mut Function) -> Result<(), JitError> {
     let graph = graph_of(function);
     let too_large = || JitError::TooLarge { kernel: function.name.clone() };
@@ -232,8 +245,13 @@ fn canonicalise_loops(function: &mut Function) -> Result<(), JitError> {
         let header = found.header;
         let latches: Vec<usize> =
             graph.preds[header].iter().copied().filter(|&pred| found.blocks.contains(pred)).collect();
-        if latches.len() > 1 && !found.irreducible {
-            let latch = function.blocks.push(jump_to(BlockId::from(header)));
+        let waits = waiting::waits(function, &found.blocks);
+        if waits || (latches.len() > 1 && !found.irreducible) {
+            let mut latch = jump_to(BlockId::from(header));
+            if waits {
+                latch.insts.push(let_others_run());
+            }
+            let latch = function.blocks.push(latch);
             for from in latches {
                 retarget(&mut function.blocks[BlockId::from(from)].terminator, |target| {
                     if target.idx() == header { latch } else { target }
