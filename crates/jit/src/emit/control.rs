@@ -26,6 +26,8 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
     let function = context.add_function(ENTRY_SYMBOL, context.function_type(i32_type, params));
     function.add_attribute(context, "target-features", &input.target.features);
     function.add_flag(context, "nounwind", None);
+    // Generic addresses are offsets from null: without this LLVM takes such an access for unreachable.
+    function.add_flag(context, "null_pointer_is_valid", None);
     function.add_flag(context, "noalias", Some(0));
     if input.target.isa == crate::Isa::Avx512 {
         // LLVM otherwise prefers 256 bits and splits what fits a register.
