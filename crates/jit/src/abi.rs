@@ -11,9 +11,10 @@
 //! on these types, so there is one definition.
 //!
 //! Access rules:
-//! 1. `LaunchContext` is read-only for generated code, except through `stop`.
+//! 1. `LaunchContext` is read-only for generated code.
 //! 2. `BlockContext`, the shared and local windows and the frames belong to the worker that runs the block.
 //! 3. Generated code calls back only through [`Services`].
+//! 4. Generated code holds no lock and owns nothing, so the runtime may leave it anywhere (faults, launches that are stopped).
 
 use std::sync::atomic::AtomicU32;
 
@@ -31,7 +32,7 @@ pub enum Status {
     GridSync = 3,
     /// `trap`, or an `index` out of a branch table.
     Trap = 4,
-    /// `LaunchContext::stop` was set.
+    /// Not returned by generated code: for runtimes that end a program between two calls because its launch is being stopped.
     Stopped = 5,
     /// A device assertion failed; the service has recorded the text.
     Assert = 6,
@@ -72,7 +73,8 @@ pub struct LaunchContext {
     pub symbols: *const u64,
     /// Callbacks.
     pub services: *const Services,
-    /// Non-zero: every program returns [`Status::Stopped`] at its next loop back-edge.
+    /// Non-zero: the launch is being stopped. Generated code does not read it, so that loops need no check: the runtime
+    /// looks at it between calls, and takes a worker that is in generated code out by a signal.
     pub stop: *const AtomicU32,
     /// `%nctaid`.
     pub grid: [u32; 3],

@@ -198,7 +198,7 @@ impl<'c> Emitter<'c, '_> {
         let full = geometry.threads() >= geometry.lanes;
         let mut masked = vec![false; program.blocks.len()];
         let mut work = Vec::new();
-        if geometry.threads() % geometry.lanes != 0 {
+        if !geometry.threads().is_multiple_of(geometry.lanes) {
             work.push(0);
         }
         for (idx, block) in program.blocks.iter().enumerate() {
@@ -228,7 +228,7 @@ impl<'c> Emitter<'c, '_> {
         self.store_variable(i32_type.zero(), self.exited);
         let geometry = self.input.geometry;
         let threads = geometry.threads();
-        if threads % geometry.lanes == 0 {
+        if threads.is_multiple_of(geometry.lanes) {
             self.b.branch(self.labels[0].full);
         } else {
             let first = self.load_variable(i32_type, self.prologue.first_thread);

@@ -418,18 +418,6 @@ impl<'c> Builder<'c> {
         unsafe { LLVMSetOrdering(access.0, ordering(order)) };
     }
 
-    /// Marks a store as streaming (bypasses the caches where the machine can).
-    pub fn set_nontemporal(&self, access: Value<'c>) {
-        const NAME: &str = "nontemporal";
-        // SAFETY: module rule 1; the node holds `i32 1`, as `!nontemporal` asks.
-        unsafe {
-            let kind = LLVMGetMDKindIDInContext(self.context.raw, NAME.as_ptr().cast(), NAME.len() as u32);
-            let mut one = LLVMValueAsMetadata(self.context.int(32).constant(1).0);
-            let node = LLVMMDNodeInContext2(self.context.raw, &mut one, 1);
-            LLVMSetMetadata(access.0, kind, LLVMMetadataAsValue(self.context.raw, node));
-        }
-    }
-
     /// Atomic read-modify-write on a scalar integer; gives the old value.
     pub fn atomic_rmw(&self, op: RmwOp, pointer: Value<'c>, value: Value<'c>, order: Ordering) -> Value<'c> {
         let op = match op {
@@ -475,12 +463,6 @@ impl<'c> Builder<'c> {
     pub fn fence(&self, order: Ordering) {
         // SAFETY: module rule 1.
         unsafe { LLVMBuildFence(self.raw, ordering(order), 0, NO_NAME) };
-    }
-
-    /// Field `idx` of a returned pair.
-    pub fn extract_field(&self, pair: Value<'c>, idx: u32) -> Value<'c> {
-        // SAFETY: module rules 1 and 4.
-        Value::wrap(unsafe { LLVMBuildExtractValue(self.raw, pair.0, idx, NO_NAME) })
     }
 
     /// Lane `lane` of a vector (a constant or a 32-bit value).

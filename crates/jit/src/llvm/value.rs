@@ -68,12 +68,6 @@ impl Context {
         Type::wrap(unsafe { LLVMHalfTypeInContext(self.raw) })
     }
 
-    /// `bfloat`.
-    pub fn bf16(&self) -> Type<'_> {
-        // SAFETY: rule 1.
-        Type::wrap(unsafe { LLVMBFloatTypeInContext(self.raw) })
-    }
-
     /// `float`.
     pub fn f32(&self) -> Type<'_> {
         // SAFETY: rule 1.

@@ -114,7 +114,7 @@ impl Geometry {
         }
         // Lane `l` is `l / stride` past the program's first.
         let step = lanes / stride;
-        if (stride * extent) % lanes == 0 || is_outermost {
+        if (stride * extent).is_multiple_of(lanes) || is_outermost {
             let quotient = self.divide(s, first, stride);
             let base = if is_outermost { quotient } else { self.remainder(s, quotient, extent) };
             let greatest = greatest.max(i64::from(threads.next_multiple_of(lanes) / stride));

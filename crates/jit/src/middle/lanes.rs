@@ -44,8 +44,8 @@ pub(crate) fn choose(
     };
     let pressure = pressure(program, analysis, live_out, waits);
     let fits = |lanes: u32| {
-        let rows_fit = geometry.block.x % lanes == 0 || lanes % geometry.block.x == 0;
-        rows_fit && geometry.threads() % lanes == 0 && pressure * (lanes / lanes_per_register) <= registers
+        let rows_fit = geometry.block.x.is_multiple_of(lanes) || lanes.is_multiple_of(geometry.block.x);
+        rows_fit && geometry.threads().is_multiple_of(lanes) && pressure * (lanes / lanes_per_register) <= registers
     };
     [128, 64].into_iter().find(|&lanes| fits(lanes)).unwrap_or(32)
 }
@@ -133,7 +133,7 @@ fn pressure(program: &Program, analysis: &Analysis, live_out: &[BitSet], everywh
     let mut most = 1;
     for (idx, block) in program.blocks.iter().enumerate() {
         let in_loop = program.loops.iter().any(|found| (found.first..=found.last).contains(&idx));
-        if !in_loop && !(everywhere && program.loops.is_empty()) {
+        if !in_loop && (!everywhere || !program.loops.is_empty()) {
             continue;
         }
         let mut live = live_out[idx].clone();

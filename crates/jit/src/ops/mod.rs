@@ -37,7 +37,7 @@ mod warp_x86;
 mod x86;
 
 pub(crate) use matrix::matrix;
-pub(crate) use warp::{LaneResults, LaneValue, Warps, cross_lane};
+pub(crate) use warp::{LaneValue, Warps, cross_lane};
 pub(crate) use warp_atomic::{Addresses, atomic};
 
 #[cfg(test)]
