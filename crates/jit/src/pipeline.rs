@@ -108,12 +108,11 @@ impl<'m> Compilation<'m> {
         promote::promote(&mut function);
         let schedule = prepare::prepare(&mut function)?;
         let addresses = Layout::new(module, &function);
-        let resumable = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
         let ordered_atomics = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| match &inst.op {
             Op::Atomic(atomic) | Op::Reduce(atomic) => atomic.ty.is_float(),
             _ => false,
         });
-        let program = ssa::construct(function.clone(), &schedule);
+        let mut program = ssa::construct(function.clone(), &schedule);
         let live_out = ssa::live_out(&program);
         let mut geometry =
             Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
@@ -125,6 +124,8 @@ impl<'m> Compilation<'m> {
                 analysis = analyse(&program, &geometry, &addresses);
             }
         }
+        lanes::drop_idle_barriers(&mut program, &analysis, &geometry);
+        let resumable = program.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
         Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
     }
 

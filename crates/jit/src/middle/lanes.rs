@@ -4,6 +4,8 @@
 //!   (sparse rows, graphs). Gathers gain nothing there, and scalar code has real branches.
 //! * 64 or 128, where a loop or barriers would run several warps one after the other anyway and the registers allow it:
 //!   neighbouring warps then advance through memory together, and uniform work is done once for all of them.
+//! * the whole block, up to 256 threads, where its barriers are plain ones and the registers allow it: a program that is the
+//!   whole block passes a barrier without stopping ([`drop_idle_barriers`]);
 //! * 32 else, and where the kernel votes: a vote's result is uniform only within one warp.
 
 use super::bitset::BitSet;
@@ -12,7 +14,7 @@ use super::geometry::Geometry;
 use super::shape::{Form, Shape};
 use super::ssa::Program;
 use crate::Isa;
-use vgpu_ptx::ir::{Inst, Op, Operand, Reg, RegWidth, Space};
+use vgpu_ptx::ir::{BarrierOp, Inst, Op, Operand, Reg, RegWidth, Space};
 
 /// The program width for a kernel that was analysed at 32 lanes.
 pub(crate) fn choose(
@@ -47,7 +49,53 @@ pub(crate) fn choose(
         let rows_fit = geometry.block.x.is_multiple_of(lanes) || lanes.is_multiple_of(geometry.block.x);
         rows_fit && geometry.threads().is_multiple_of(lanes) && pressure * (lanes / lanes_per_register) <= registers
     };
+    let whole = geometry.threads();
+    let in_step = waits && insts().all(|inst| !super::prepare::suspends(&inst.op) || is_plain_barrier(inst));
+    let waits_in_loop = program.loops.iter().any(|found| {
+        let blocks = &program.blocks[found.first..=found.last];
+        blocks.iter().flat_map(|block| &block.insts).any(|inst| super::prepare::suspends(&inst.op))
+    });
+    // Spilling a little costs less than stopping at barriers: measured on tiled products (loop) and stencils (none).
+    let in_step_registers = match (waits_in_loop, program.loops.is_empty()) {
+        (true, _) => 48,
+        (false, true) => 80,
+        _ => 0,
+    };
+    if in_step
+        && isa == Isa::Avx512
+        && whole.is_power_of_two()
+        && (64..=256).contains(&whole)
+        && pressure * (whole / lanes_per_register) <= in_step_registers
+    {
+        return whole;
+    }
     [128, 64].into_iter().find(|&lanes| fits(lanes)).unwrap_or(32)
+}
+
+/// `bar.sync` of all threads with a constant number.
+fn is_plain_barrier(inst: &Inst) -> bool {
+    let Op::Barrier(barrier) = &inst.op else { return false };
+    barrier.op == BarrierOp::Sync && !barrier.has_threads && matches!(inst.srcs[0], Operand::Imm(_))
+}
+
+/// Removes the barriers of a program that is the whole block: all live threads arrive together. Not where part of the
+/// threads may be elsewhere.
+pub(crate) fn drop_idle_barriers(program: &mut Program, analysis: &Analysis, geometry: &Geometry) {
+    if geometry.programs() != 1 {
+        return;
+    }
+    let idle = |idx: usize, inst: &Inst| {
+        !super::prepare::suspends(&inst.op)
+            || (is_plain_barrier(inst) && !analysis.partial[idx] && !analysis.careful[idx])
+    };
+    if !program.blocks.iter().enumerate().all(|(idx, block)| block.insts.iter().all(|inst| idle(idx, inst))) {
+        return;
+    }
+    for inst in program.blocks.iter_mut().flat_map(|block| &mut block.insts) {
+        if is_plain_barrier(inst) {
+            inst.op = Op::Nop;
+        }
+    }
 }
 
 /// Operations whose meaning involves the warp or other threads.
