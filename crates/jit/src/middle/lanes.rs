@@ -36,7 +36,9 @@ pub(crate) fn choose(
         )
     });
     let waits = insts().any(|inst| super::prepare::suspends(&inst.op));
-    if votes || (program.loops.is_empty() && !waits) {
+    // Numbered or counted barriers are for some warps of a block: each must be a program of its own.
+    let counted = insts().any(|inst| matches!(inst.op, Op::Barrier(_)) && !is_plain_barrier(inst));
+    if votes || counted || (program.loops.is_empty() && !waits) {
         return 32;
     }
     let (registers, lanes_per_register) = match isa {
