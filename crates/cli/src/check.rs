@@ -1,6 +1,7 @@
 //! `vgpu check`: everything that is wrong in a file.
 
 use crate::failure::Failure;
+use crate::output::out;
 use crate::source;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -49,16 +50,16 @@ pub fn check(options: &Options, json: bool) -> Result<(), Failure> {
             continue;
         }
         for diagnostic in &diagnostics {
-            println!("{}", diagnostic.render(&source.name, &source.text, &lines));
+            out!("{}", diagnostic.render(&source.name, &source.text, &lines));
         }
         let outcome = match (n_errors, n_warnings) {
             (0, 0) => format!("ok, {}", counted(kernels.len(), "kernel")),
             (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
         };
-        println!("{}: {outcome}", source.name);
+        out!("{}: {outcome}", source.name);
     }
     if json {
-        println!("{:#}", Value::from(reports));
+        out!("{:#}", Value::from(reports));
     }
     if clean { Ok(()) } else { Err(Failure::Reported) }
 }
@@ -84,7 +85,7 @@ pub fn refused(source: &source::Source, diagnostics: &[Diagnostic], json: bool) 
     let lines = LineMap::new(&source.text);
     if json {
         let list = diagnostics.iter().map(|diagnostic| describe(diagnostic, &source.text, &lines));
-        println!("{:#}", json!({ "file": source.name, "diagnostics": list.collect::<Vec<_>>() }));
+        out!("{:#}", json!({ "file": source.name, "diagnostics": list.collect::<Vec<_>>() }));
     } else {
         for diagnostic in diagnostics {
             eprintln!("{}", diagnostic.render(&source.name, &source.text, &lines));

@@ -1,6 +1,7 @@
 //! `vgpu dump`: a file at a stage of compilation.
 
 use crate::failure::Failure;
+use crate::output::out;
 use crate::source::Source;
 use crate::{argument, check, source};
 use serde_json::json;
@@ -57,9 +58,9 @@ pub fn dump(options: &Options, json: bool) -> Result<(), Failure> {
     if json {
         let parts = parts.iter().map(|(kernel, text)| json!({ "kernel": kernel, "text": text }));
         let parts: Vec<_> = parts.collect();
-        println!("{:#}", json!({ "file": source.name, "stage": options.stage, "parts": parts }));
+        out!("{:#}", json!({ "file": source.name, "stage": options.stage, "parts": parts }));
     } else {
-        parts.iter().for_each(|(_, text)| print!("{text}"));
+        parts.iter().for_each(|(_, text)| crate::output::write(format_args!("{text}")));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Why a command ends without success, and its exit status.
 
+use crate::output::out;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ impl Failure {
             Self::Reported => return ExitCode::from(1),
         };
         if json {
-            println!("{:#}", json!({ "error": { "kind": kind, "message": format!("{error:#}") } }));
+            out!("{:#}", json!({ "error": { "kind": kind, "message": format!("{error:#}") } }));
         } else {
             eprintln!("vgpu: {error:#}");
         }

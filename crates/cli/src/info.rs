@@ -1,6 +1,7 @@
 //! `vgpu info`: the device in the words of CUDA's deviceQuery, and what the processor brings.
 
 use crate::failure::Failure;
+use crate::output::out;
 use serde_json::{Value, json};
 use std::path::Path;
 use vgpu::Device;
@@ -11,10 +12,10 @@ pub fn info(json: bool) -> Result<(), Failure> {
     let rows = rows(&Device::shared()?);
     if json {
         let object = rows.into_iter().map(|row| (row.key.to_owned(), row.value)).collect::<serde_json::Map<_, _>>();
-        println!("{:#}", Value::from(object));
+        out!("{:#}", Value::from(object));
     } else {
         for row in rows {
-            println!("{:<48} {}", row.label, row.text);
+            out!("{:<48} {}", row.label, row.text);
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The `vgpu` command: run a kernel, check a PTX file, look at compilation, look at the device.
 //!
-//! Exit status of every command: 0 success; 1 the input is at fault, or the launch failed; 2 the command line is at fault.
+//! Exit status of every command: 0 success; 1 the input is at fault, or the launch failed; 2 the command line is at fault; 141
+//! nobody reads the output any more.
 //! With `--json`, standard output is one JSON value, whether the command succeeds or not.
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,8 @@ mod argument;
 mod array;
 mod npy;
 mod source;
+
+mod output;
 
 mod failure;
 

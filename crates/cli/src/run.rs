@@ -3,6 +3,7 @@
 use crate::argument::{self, Argument};
 use crate::array::Array;
 use crate::failure::Failure;
+use crate::output::out;
 use crate::{check, npy, source};
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -95,9 +96,9 @@ pub fn run(options: &Options, json: bool) -> Result<(), Failure> {
     let outputs = write_outputs(&context, &mut bound)?;
     let report = Report { kernel: &kernel, options, compile_time, times, bytes_moved: bytes_moved(&bound), outputs };
     if json {
-        println!("{:#}", report.json())
+        out!("{:#}", report.json())
     } else {
-        print!("{}", report.text())
+        crate::output::write(format_args!("{}", report.text()))
     }
     Ok(())
 }

@@ -260,3 +260,25 @@ fn cuda_source_compiles_or_says_how() {
         assert!(error.contains("pip install nvidia-cuda-nvrtc nvidia-cuda-runtime"), "{error}");
     }
 }
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vgpu"));
+    let many = "tex.2d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [t, {%f1, %f2}];\n".repeat(150);
+    let text = format!(
+        ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k()\n{{\n.reg .f32 %f<5>;\n{many}ret;\n}}\n"
+    );
+    let file = std::env::temp_dir().join(format!("vgpu-closed-pipe-{}.ptx", std::process::id()));
+    std::fs::write(&file, text).expect("the temporary folder is writable");
+    let mut child = command
+        .args(["check", file.to_str().expect("the path is UTF-8")])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    std::fs::remove_file(&file).expect("the file is ours");
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
