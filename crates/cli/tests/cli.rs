@@ -272,8 +272,8 @@ fn a_closed_pipe_ends_quietly() {
     std::fs::write(&file, text).expect("the temporary folder is writable");
     let mut child = command
         .args(["check", file.to_str().expect("the path is UTF-8")])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
     drop(child.stdout.take());
