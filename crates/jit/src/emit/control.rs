@@ -51,6 +51,7 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
         labels: Vec::with_capacity(n_blocks),
         pending: Vec::with_capacity(n_blocks),
         waiting: HashMap::new(),
+        gathering: HashMap::new(),
         exited,
         slots: IndexVec::filled(None, input.program.values.len()),
         known: HashMap::new(),
@@ -126,6 +127,10 @@ impl<'c> Emitter<'c, '_> {
             if suspends_at_end(&self.input.program.blocks[idx].insts) && reachable.masked[idx] {
                 let waiting = self.b.alloca(self.mask_type(), "waiting");
                 self.waiting.insert(idx, waiting);
+            }
+            if self.is_gather_site(idx) {
+                let gathering = self.b.alloca(self.mask_type(), "gathering");
+                self.gathering.insert(idx, gathering);
             }
         }
         let start = self.new_block("start");
@@ -222,7 +227,7 @@ impl<'c> Emitter<'c, '_> {
                 self.store_variable(self.mask_type().zero(), self.pending[idx]);
             }
         }
-        for waiting in self.waiting.values().copied().collect::<Vec<_>>() {
+        for waiting in self.waiting.values().chain(self.gathering.values()).copied().collect::<Vec<_>>() {
             self.store_variable(self.mask_type().zero(), waiting);
         }
         self.store_variable(i32_type.zero(), self.exited);
@@ -307,6 +312,10 @@ impl<'c> Emitter<'c, '_> {
             self.b.position(apart);
         }
         self.enter(idx, Mode::Masked, Some(mask));
+        if self.gathering.contains_key(&idx) {
+            let together = self.assemble(idx, mask, self.check_after(idx));
+            self.mask = Some(together);
+        }
         self.instructions(idx)?;
         self.terminator(idx)
     }

@@ -9,13 +9,14 @@
 //! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
 //!   stores; * [`neighbours`]: lanes that turn out to be neighbours; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
-//! * [`asynchronous`]: copies and `mbarrier` objects.
+//! * [`gather`]: lanes that wait for their warp; * [`asynchronous`]: copies and `mbarrier` objects.
 
 mod address;
 mod asynchronous;
 mod call;
 mod control;
 mod exchange;
+mod gather;
 mod memory;
 mod neighbours;
 mod special;
@@ -96,6 +97,8 @@ struct Emitter<'c, 'i> {
     pending: Vec<Value<'c>>,
     /// Lanes that wait at the suspension that ends each partial block.
     waiting: HashMap<usize, Value<'c>>,
+    /// Lanes that are held before the operation that begins a block.
+    gathering: HashMap<usize, Value<'c>>,
     /// Number of threads of the program that have ended.
     exited: Value<'c>,
     slots: IndexVec<Reg, Option<Slot<'c>>>,

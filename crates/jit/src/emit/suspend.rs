@@ -62,6 +62,8 @@ impl FrameLayout {
 const ACTIVE: usize = usize::MAX / 2;
 /// Key of the pending mask of a block.
 const PENDING: usize = usize::MAX / 4;
+/// Key of the held lanes of a block.
+const HELD: usize = usize::MAX / 8;
 /// Key of the status that waiting lanes ask for.
 const STATUS: usize = usize::MAX;
 
@@ -240,18 +242,15 @@ impl<'c> Emitter<'c, '_> {
         Ok(())
     }
 
-    /// Part of the lanes let others run. Lanes of this program that have left the loop go first: one of them may hold what these
+    /// Part of the lanes let others run. Lanes of this program that can go on elsewhere go first: one of them may hold what these
     /// wait for. Otherwise everything stays as it is while other programs run, so that lanes keep in step.
     fn yield_lanes(&mut self, idx: usize, next: usize, mask: Value<'c>) {
         if self.input.analysis.parks[idx] {
             let program = self.input.program;
-            let (first, last) = (next, idx);
-            let inside = |node: usize| (first..=last).contains(&node);
             let mut left = self.mask_type().zero();
-            for exit in (first..=last).flat_map(|node| &program.blocks[node].succs).filter(|&&succ| !inside(succ)) {
-                if self.masked[*exit] {
-                    left = self.b.or(left, self.load_variable(self.mask_type(), self.pending[*exit]));
-                }
+            for other in (0..program.blocks.len()).filter(|other| !(next..=idx).contains(other) && self.masked[*other])
+            {
+                left = self.b.or(left, self.load_variable(self.mask_type(), self.pending[other]));
             }
             let (park, stay) = (self.new_block("park"), self.new_block("stay"));
             let any = self.any(left);
@@ -269,7 +268,7 @@ impl<'c> Emitter<'c, '_> {
         self.b.branch(label);
     }
 
-    fn yield_label(&mut self) -> Label<'c> {
+    pub(super) fn yield_label(&mut self) -> Label<'c> {
         match self.yield_point {
             Some(label) => label,
             None => {
@@ -308,6 +307,7 @@ impl<'c> Emitter<'c, '_> {
             for idx in &sites {
                 cx.transfer_mask(cx.waiting[idx], *idx, to_frame);
             }
+            cx.transfer_held(to_frame);
         };
         transfer_masks(self, true);
         let i32_type = self.context.int(32);
@@ -330,7 +330,7 @@ impl<'c> Emitter<'c, '_> {
         for idx in 0..self.pending.len() {
             self.store_variable(self.mask_type().zero(), self.pending[idx]);
         }
-        for waiting in self.waiting.values().copied().collect::<Vec<_>>() {
+        for waiting in self.waiting.values().chain(self.gathering.values()).copied().collect::<Vec<_>>() {
             self.store_variable(self.mask_type().zero(), waiting);
         }
     }
@@ -426,8 +426,10 @@ impl<'c> Emitter<'c, '_> {
             sites.sort_unstable();
             sites
         };
+        self.release_gathered();
+        let end = self.end_or_wait_for_members();
         if sites.is_empty() {
-            self.b.branch(self.program_end);
+            self.b.branch(end);
             return;
         }
         let (spinning, sites): (Vec<usize>, Vec<usize>) =
@@ -440,7 +442,7 @@ impl<'c> Emitter<'c, '_> {
         }
         let wait = self.new_block("wait");
         let any = self.any(all);
-        self.b.cond_branch(any, wait, self.program_end);
+        self.b.cond_branch(any, wait, end);
         self.b.position(wait);
         self.mask = Some(all);
         let arrived = self.count(all);
@@ -451,11 +453,13 @@ impl<'c> Emitter<'c, '_> {
                 live.insert(reg.idx());
             });
         }
-        let live: Vec<Reg> = live.iter().map(Reg::from).collect();
+        self.live_where_held(&mut live);
+        let live: Vec<Reg> = live.iter().map(Reg::from).filter(|reg| self.slots[*reg].is_some()).collect();
         self.save(&live);
         for idx in &sites {
             self.transfer_mask(self.waiting[idx], *idx, true);
         }
+        self.transfer_held(true);
         self.save_exited();
         let status = self.load_variable(self.context.int(32), self.status);
         self.return_and_resume(status);
@@ -465,6 +469,7 @@ impl<'c> Emitter<'c, '_> {
         for &idx in &sites {
             self.transfer_mask(self.waiting[&idx], idx, false);
         }
+        self.transfer_held(false);
         let program = self.input.program;
         for &idx in &sites {
             let waiting = self.load_variable(self.mask_type(), self.waiting[&idx]);
@@ -503,6 +508,12 @@ impl<'c> Emitter<'c, '_> {
         let any = self.any(parked);
         self.b.cond_branch(any, label, none);
         self.b.position(none);
+    }
+
+    fn transfer_held(&mut self, to_frame: bool) {
+        for idx in self.gather_sites() {
+            self.transfer_mask(self.gathering[&idx], HELD + idx, to_frame);
+        }
     }
 
     /// Makes parked lanes pending at their loops again.

@@ -22,6 +22,7 @@ pub(crate) fn prepare(function: &mut Function) -> Result<Schedule, JitError> {
     remove_unreachable(function);
     unguard(function);
     split_at_suspensions(function);
+    split_before_exchanges(function);
     canonicalise_loops(function)?;
     graph_of(function).schedule().ok_or_else(|| JitError::TooLarge { kernel: function.name.clone() })
 }
@@ -234,6 +235,50 @@ fn let_others_run() -> Inst {
         guard: None,
         span: vgpu_types::Span::default(),
         line: None,
+    }
+}
+
+/// True for operations that all lanes of a membermask, or all of the warp, take part in.
+pub(crate) const fn needs_members(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::WarpSync
+            | Op::Shuffle { sync: true, .. }
+            | Op::Vote { sync: true, .. }
+            | Op::Match { .. }
+            | Op::Redux { .. }
+            | Op::Elect
+            | Op::Mma(_)
+            | Op::WmmaLoad(_)
+            | Op::WmmaStore(_)
+            | Op::LdMatrix(_)
+            | Op::StMatrix(_)
+            | Op::MovMatrix
+    )
+}
+
+/// Where lanes may wait for each other, an operation of several lanes begins a block: lanes can be held there.
+fn split_before_exchanges(function: &mut Function) {
+    let insts = || function.blocks.iter().flat_map(|block| &block.insts);
+    if !insts().any(|inst| needs_members(&inst.op)) {
+        return;
+    }
+    let Some(schedule) = graph_of(function).schedule() else { return };
+    if !schedule.loops.iter().any(|found| waiting::waits(function, &found.blocks)) {
+        return;
+    }
+    let mut idx = 0;
+    while idx < function.blocks.len() {
+        let block = BlockId::from(idx);
+        idx += 1;
+        let current = &mut function.blocks[block];
+        let found = current.insts.iter().skip(1).position(|inst| needs_members(&inst.op));
+        let Some(at) = found else { continue };
+        let rest = current.insts.split_off(at + 1);
+        let terminator_span = current.terminator_span;
+        let terminator = std::mem::replace(&mut current.terminator, Terminator::Branch(block));
+        let tail = function.blocks.push(Block { label: None, insts: rest, terminator, terminator_span });
+        function.blocks[block].terminator = Terminator::Branch(tail);
     }
 }
 
