@@ -184,3 +184,67 @@ fn inline_calls(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(text: &str) -> Result<Function, JitError> {
+        let text = format!(".version 8.0\n.target sm_80\n.address_size 64\n{text}");
+        let module = vgpu_ptx::load(&text).expect("a correct text");
+        flatten(&module, &module.functions[module.function("k").expect("the kernel")])
+    }
+
+    const CALL: &str = ".reg .b32 %r<3>; { .param .b32 a; .param .b32 c; st.param.b32 [a], %r0; call (c), f, (a); \
+                        ld.param.b32 %r1, [c]; }";
+
+    fn n_calls(function: &Function) -> usize {
+        callees(function).count()
+    }
+
+    #[test]
+    fn a_function_without_code_is_refused() {
+        let text = format!(".extern .func (.param .b32 r) f(.param .b32 n);\n.visible .entry k() {{ {CALL} ret; }}");
+        let error = flat(&text).expect_err("nothing to call");
+        let message = error.to_string();
+        assert!(message.contains("a call of f, which is declared but not defined"), "{message}");
+    }
+
+    #[test]
+    fn inlined_arguments_become_registers() {
+        let callee = ".func (.param .b32 r) f(.param .b32 n) { .reg .b32 %q<2>; ld.param.b32 %q0, [n]; \
+                      add.u32 %q1, %q0, 1; st.param.b32 [r], %q1; ret; }";
+        let mut function = flat(&format!("{callee}\n.visible .entry k() {{ {CALL} ret; }}")).expect("code");
+        assert_eq!(n_calls(&function), 0);
+        crate::middle::promote::promote(&mut function);
+        let in_memory = function
+            .blocks
+            .iter()
+            .flat_map(|block| &block.insts)
+            .any(|inst| matches!(inst.op, Op::Load(_) | Op::Store(_)));
+        assert!(!in_memory, "{function:?}");
+        assert_eq!(function.frame.iter().map(|var| var.size).sum::<u32>(), 0);
+    }
+
+    #[test]
+    fn recursion_keeps_one_copy_and_fails_when_the_stack_is_full() {
+        let callee = format!(
+            ".func (.param .b32 r) f(.param .b32 n) {{ .reg .pred %p; ld.param.b32 %r0, [n]; setp.eq.u32 %p, %r0, 0; \
+             @%p bra B; sub.u32 %r0, %r0, 1; {} add.u32 %r1, %r1, 2; st.param.b32 [r], %r1; ret; B: st.param.b32 [r], 1; ret; }}",
+            CALL.replacen(".reg .b32 %r<3>;", "", 1)
+        )
+        .replace("{ .reg .pred %p;", "{ .reg .pred %p; .reg .b32 %r<3>;");
+        let function = flat(&format!("{callee}\n.visible .entry k() {{ {CALL} ret; }}")).expect("code");
+        // What stays of the two calls is their failing case, in blocks of their own.
+        let failing = function.blocks.iter().filter(|block| {
+            block.insts.len() == 1
+                && matches!(block.insts[0].op, Op::Call(..))
+                && block.terminator == vgpu_ptx::ir::Terminator::Trap
+        });
+        assert_eq!((failing.count(), n_calls(&function)), (2, 2));
+        let returns = function.blocks.iter().filter(|block| {
+            matches!(block.terminator, vgpu_ptx::ir::Terminator::IndexBranch { ref targets, .. } if targets.len() == 2)
+        });
+        assert_eq!(returns.count(), 1);
+    }
+}

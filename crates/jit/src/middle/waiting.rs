@@ -106,3 +106,49 @@ impl LoopFacts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::middle::prepare::graph_of;
+
+    /// Whether the only loop of a kernel with this body waits.
+    fn check(body: &str) -> bool {
+        let text = format!(
+            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p) {{\n\
+             .reg .pred %p<4>; .reg .b32 %r<8>; .reg .b64 %d<4>;\nld.param.u64 %d0, [p];\n{body}\nret; }}"
+        );
+        let module = vgpu_ptx::load(&text).expect("a correct text");
+        let function = &module.functions[module.function("k").expect("the kernel")];
+        let schedule = graph_of(function).schedule().expect("shallow");
+        assert_eq!(schedule.loops.len(), 1, "{body}");
+        waits(function, &schedule.loops[0].blocks)
+    }
+
+    #[test]
+    fn flags_and_locks_wait() {
+        assert!(check("L: ld.volatile.global.u32 %r0, [%d0]; setp.eq.u32 %p0, %r0, 0; @%p0 bra L;"));
+        assert!(check("L: ld.acquire.gpu.global.u32 %r0, [%d0]; setp.ne.u32 %p0, %r0, %r1; @%p0 bra L;"));
+        assert!(check("L: atom.global.cas.b32 %r0, [%d0], 0, 1; setp.ne.u32 %p0, %r0, 0; @%p0 bra L;"));
+        assert!(check(
+            "L: mov.u32 %r1, 0; atom.global.cas.b32 %r0, [%d0], %r1, 1; setp.ne.u32 %p0, %r0, 0; @%p0 bra L;"
+        ));
+        assert!(check("L: atom.global.exch.b32 %r0, [%d0], 1; setp.ne.u32 %p0, %r0, 0; @%p0 bra L;"));
+        assert!(check("L: atom.global.add.u32 %r0, [%d0], 0; setp.ne.u32 %p0, %r0, 9; @%p0 bra L;"));
+        assert!(check("L: membar.gl; ld.global.u32 %r0, [%d0]; setp.eq.u32 %p0, %r0, 0; @%p0 bra L;"));
+    }
+
+    #[test]
+    fn progress_is_no_wait() {
+        // A counter, a retry with the value that was found, a loop over plain data, a strong load that decides nothing.
+        assert!(!check("L: atom.global.add.u32 %r0, [%d0], 1; setp.lt.u32 %p0, %r0, 100; @%p0 bra L;"));
+        assert!(!check(
+            "mov.u32 %r0, 5;\nL: mov.u32 %r1, %r0; add.u32 %r2, %r1, 1; atom.global.cas.b32 %r0, [%d0], %r1, %r2; \
+             setp.ne.u32 %p0, %r0, %r1; @%p0 bra L;"
+        ));
+        assert!(!check("L: ld.global.u32 %r0, [%d0]; setp.eq.u32 %p0, %r0, 0; @%p0 bra L;"));
+        assert!(!check(
+            "mov.u32 %r1, 0;\nL: ld.volatile.global.u32 %r0, [%d0]; add.u32 %r1, %r1, 1; setp.lt.u32 %p0, %r1, 8; @%p0 bra L;"
+        ));
+    }
+}
