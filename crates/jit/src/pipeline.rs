@@ -8,7 +8,7 @@ use crate::middle::layout::Layout;
 use crate::middle::{Program, calls, lanes, prepare, promote, ssa};
 use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
 use std::fmt::Write as _;
-use vgpu_ptx::ir::{BarrierOp, FuncId, Function, FunctionKind, Module, Op, Operand};
+use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
 
 /// LLVM passes: the short list that gives O2's speed on this code at a third of its time.
 pub(crate) const PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
@@ -116,7 +116,9 @@ impl<'m> Compilation<'m> {
         let live_out = ssa::live_out(&program);
         let mut geometry =
             Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
-        let one_warp = names_barriers(&function);
+        // Warps may wait at different barriers: then a program must not have several of them, whoever chose the width.
+        let insts = || function.blocks.iter().flat_map(|block| &block.insts);
+        let one_warp = insts().any(|inst| matches!(inst.op, Op::Barrier(_)) && !lanes::is_plain_barrier(inst));
         if one_warp {
             geometry.lanes = geometry.lanes.min(32);
         }
@@ -160,17 +162,6 @@ impl<'m> Compilation<'m> {
             ordered_atomics: self.ordered_atomics,
         }
     }
-}
-
-/// The kernel uses barriers other than number 0 for all threads: warps may wait at different ones, so that a program must
-/// not have several warps.
-fn names_barriers(function: &Function) -> bool {
-    function.blocks.iter().flat_map(|block| &block.insts).any(|inst| match &inst.op {
-        Op::Barrier(barrier) => {
-            barrier.op == BarrierOp::Arrive || barrier.has_threads || inst.srcs.first() != Some(&Operand::Imm(0))
-        }
-        _ => false,
-    })
 }
 
 fn print_function(function: &Function) -> String {

@@ -75,7 +75,7 @@ pub(crate) fn choose(
 }
 
 /// `bar.sync` of all threads with a constant number.
-fn is_plain_barrier(inst: &Inst) -> bool {
+pub(crate) fn is_plain_barrier(inst: &Inst) -> bool {
     let Op::Barrier(barrier) = &inst.op else { return false };
     barrier.op == BarrierOp::Sync && !barrier.has_threads && matches!(inst.srcs[0], Operand::Imm(_))
 }
