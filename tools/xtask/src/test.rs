@@ -14,8 +14,9 @@ const LOWER_ISAS: &[&str] = &["avx2", "sse4.2"];
 const MAX_ISA: &str = "VGPU_MAX_ISA";
 /// What runs at each of those levels: the facade's and the command line's tests, in which real kernels run.
 const AT_LOWER_ISAS: &[&str] = &["test", "--quiet", "--package", "vgpu", "--package", "vgpu-cli", "--tests"];
-/// How long CI compares random kernels.
+/// How long CI compares random kernels, and how many at most.
 const RANDOM_SECONDS: u64 = 120;
+const RANDOM_KERNELS: u64 = 150;
 
 /// All tests.
 ///
@@ -36,7 +37,12 @@ pub fn test() -> Result<()> {
 /// They differ; the kernel is shown and kept.
 pub fn random_kernels() -> Result<()> {
     // The binary that the tests have built: a release build would take longer than it saves.
-    compare_random(&["test", "--quiet", "--package", "filetests", "--", "ptxgen"], RANDOM_SECONDS)
+    // The same kernels every time, so that a change is judged by what it changed; `soak` tries new ones.
+    let count = ["--seed".to_owned(), "1".to_owned(), "--count".to_owned(), RANDOM_KERNELS.to_string()];
+    let seconds = ["--seconds".to_owned(), RANDOM_SECONDS.to_string()];
+    let mut command = shell::cargo();
+    command.args(["test", "--quiet", "--package", "filetests", "--", "ptxgen"]).args(count).args(seconds);
+    shell::run(&mut command)
 }
 
 fn compare_random(args: &[&str], seconds: u64) -> Result<()> {
