@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use crate::JitError;
-use crate::abi::{Services, Status};
+use crate::abi::{LaunchContext, Services, Status};
 use crate::llvm::{IntPredicate, Value};
 use std::mem::offset_of;
 use vgpu_ptx::ir::{Builtin, CallArgs, FrameVarId, RegWidth};
@@ -103,24 +103,43 @@ impl<'c> Emitter<'c, '_> {
                 let service = self.service(offset_of!(Services, assert_fail));
                 self.b.call_pointer(ty, service, &[block, message, file, line, function, thread]);
             }
-            Builtin::CgGetIntrinsicHandle => self.give(window, args, self.i64(1)),
+            Builtin::CgGetIntrinsicHandle => {
+                // Only a cooperative launch has a workspace, and a grid that can be waited for.
+                let at = self.b.offset_by(self.prologue.launch, offset_of!(LaunchContext, grid_workspace) as i64);
+                let workspace = self.b.load_invariant(i64_type, at, 8);
+                let cooperative = self.b.icmp(IntPredicate::Ne, workspace, self.i64(0));
+                self.give(window, args, self.b.zext(cooperative, i64_type));
+            }
             Builtin::CgSynchronize => unreachable!("a grid synchronisation suspends the block"),
             Builtin::CgGetSize => {
-                let at = self.b.int_to_ptr(param(0, RegWidth::B64)?);
+                let (at, grids_at) = (param(0, RegWidth::B64)?, param(1, RegWidth::B64)?);
                 let threads = self.b.mul(self.blocks_in_grid(), self.i32(self.input.geometry.threads()));
-                self.b.store(threads, at, 4);
+                self.store_if_wanted(threads, at);
+                self.store_if_wanted(self.i32(1), grids_at);
                 self.give(window, args, self.i32(0));
             }
             Builtin::CgGetRank => {
-                let at = self.b.int_to_ptr(param(0, RegWidth::B64)?);
+                let (at, grid_at) = (param(0, RegWidth::B64)?, param(1, RegWidth::B64)?);
                 let first = self.load_variable(i32_type, self.prologue.first_thread);
                 let before = self.b.mul(self.block_in_grid(), self.i32(self.input.geometry.threads()));
                 let rank = self.b.add(before, self.b.add(first, lane));
-                self.b.store(rank, at, 4);
+                self.store_if_wanted(rank, at);
+                self.store_if_wanted(self.i32(0), grid_at);
                 self.give(window, args, self.i32(0));
             }
         }
         Ok(())
+    }
+
+    /// Stores 32 bits at a generic address, unless that is null: the caller does not want the value then.
+    fn store_if_wanted(&self, value: Value<'c>, address: Value<'c>) {
+        let (wanted, done) = (self.new_block("wanted"), self.new_block("given"));
+        let is_address = self.b.icmp(IntPredicate::Ne, address, self.i64(0));
+        self.b.cond_branch(is_address, wanted, done);
+        self.b.position(wanted);
+        self.b.store(value, self.b.int_to_ptr(address), 4);
+        self.b.branch(done);
+        self.b.position(done);
     }
 
     fn blocks_in_grid(&self) -> Value<'c> {

@@ -134,9 +134,10 @@ impl Lane<'_, '_> {
                 0
             }
             Builtin::CgGetSize => {
-                let (out, _) = (argument(0)?, argument(1)?);
+                let (out, grids) = (argument(0)?, argument(1)?);
                 let n = (self.grid.config.grid.volume() * self.grid.config.block.volume()) as u32;
                 self.write_generic(out, &n.to_le_bytes())?;
+                self.write_generic(grids, &1u32.to_le_bytes())?;
                 0
             }
             Builtin::CgGetRank => {

@@ -318,9 +318,9 @@ pub enum Builtin {
     CgGetIntrinsicHandle,
     /// `cudaCGSynchronize(handle: u64, flags: u32) -> u32`.
     CgSynchronize,
-    /// `cudaCGGetSize(num_threads: u64, handle: u64) -> u32`.
+    /// `cudaCGGetSize(num_threads: u64, num_grids: u64, handle: u64) -> u32`; null pointers want no value.
     CgGetSize,
-    /// `cudaCGGetRank(num_threads: u64, grid_rank: u64, handle: u64) -> u32`.
+    /// `cudaCGGetRank(thread_rank: u64, grid_rank: u64, handle: u64) -> u32`; the same.
     CgGetRank,
 }
 

@@ -175,7 +175,7 @@ const BUILTINS: [(&str, Builtin, usize, usize); 8] = [
     ("cudaCGGetIntrinsicHandle", Builtin::CgGetIntrinsicHandle, 1, 1),
     ("cudaCGSynchronize", Builtin::CgSynchronize, 2, 1),
     ("cudaCGGetSize", Builtin::CgGetSize, 3, 1),
-    ("cudaCGGetRank", Builtin::CgGetRank, 4, 1),
+    ("cudaCGGetRank", Builtin::CgGetRank, 3, 1),
 ];
 
 /// The function of that name that the device itself provides.
