@@ -25,7 +25,8 @@ impl<'c> Emitter<'c, '_> {
         span: i64,
         mask: Option<Value<'c>>,
     ) -> Option<Neighbours<'c>> {
-        if self.lanes < RUN || lanes.factor == 0 || span % lanes.factor != 0 {
+        // An index that falls while addresses rise is left to the gather: its wrap would need a test of its own.
+        if self.lanes < RUN || lanes.factor <= 0 || span % lanes.factor != 0 {
             return None;
         }
         let step = span / lanes.factor;
