@@ -8,10 +8,10 @@ use super::Emitter;
 use super::address::{Place, Segment, SegmentKind, Strided};
 use super::neighbours::Neighbours;
 use crate::JitError;
-use crate::llvm::{Ordering, Type, Value};
+use crate::llvm::{Label, Ordering, Type, Value};
 use crate::middle::operands::source_width;
 use smallvec::SmallVec;
-use vgpu_ptx::ir::{Access, Inst, MemorySemantics, Op, RegWidth};
+use vgpu_ptx::ir::{Access, Inst, MemorySemantics, Op, Operand, RegWidth, Space};
 
 type Elements<'c> = SmallVec<[Value<'c>; 4]>;
 
@@ -31,6 +31,9 @@ impl<'c> Emitter<'c, '_> {
     }
 
     pub(super) fn load(&mut self, inst: &Inst, access: &Access) -> Result<(), JitError> {
+        // A call's parameter is the thread's own memory, written before it is read; a kernel's never changes.
+        let frame = matches!(inst.srcs[0], Operand::Frame(..));
+        let access = &Access { space: if frame { Space::Local } else { access.space }, ..*access };
         let place = self.place(access.space, &inst.srcs[0], access.offset);
         let mask = self.lane_mask(inst);
         let strong = access.semantics != MemorySemantics::Weak;
@@ -101,7 +104,7 @@ impl<'c> Emitter<'c, '_> {
         let load = |idx: u32| {
             let at = self.b.offset_by(pointer, i64::from(idx) * bytes);
             match access.space {
-                vgpu_ptx::ir::Space::Param => self.b.load_invariant(ty, at, Self::align(access)),
+                Space::Param => self.b.load_invariant(ty, at, Self::align(access)),
                 _ if access.read_only => self.b.load_invariant(ty, at, Self::align(access)),
                 _ => self.b.load(ty, at, Self::align(access)),
             }
@@ -122,20 +125,7 @@ impl<'c> Emitter<'c, '_> {
                 self.b.likely_branch(*fits, fast, slow);
                 self.b.position(fast);
                 let quick = self.load_strided(access, strided, mask);
-                let fast = self.b.block();
-                self.b.branch(join);
-                self.b.position(slow);
-                let exact = self.gather(access, place, mask);
-                let slow = self.b.block();
-                self.b.branch(join);
-                self.b.position(join);
-                let merge = |(a, b): (Value<'c>, Value<'c>)| {
-                    let phi = self.b.phi(a.ty());
-                    self.b.add_incoming(phi, a, fast);
-                    self.b.add_incoming(phi, b, slow);
-                    phi
-                };
-                quick.into_iter().zip(exact).map(merge).collect()
+                self.or_gather(access, place, mask, quick, slow, join)
             }
             Place::Same(pointer) if mask.is_none() => {
                 let scalars = self.load_scalars(access, *pointer);
@@ -172,17 +162,30 @@ impl<'c> Emitter<'c, '_> {
             }
         }
         let quick: Elements<'c> = parts.into_iter().map(|pieces| self.concatenate(pieces)).collect();
-        let fast = self.b.block();
+        self.or_gather(access, place, mask, quick, slow, join)
+    }
+
+    /// Ends the path that loaded `quick`, gathers on the path at `slow`, and goes on at `join` with either.
+    fn or_gather(
+        &mut self,
+        access: &Access,
+        place: &Place<'c>,
+        mask: Option<Value<'c>>,
+        quick: Elements<'c>,
+        slow: Label<'c>,
+        join: Label<'c>,
+    ) -> Elements<'c> {
+        let from_quick = self.b.block();
         self.b.branch(join);
         self.b.position(slow);
         let exact = self.gather(access, place, mask);
-        let slow = self.b.block();
+        let from_slow = self.b.block();
         self.b.branch(join);
         self.b.position(join);
         let merge = |(a, b): (Value<'c>, Value<'c>)| {
             let phi = self.b.phi(a.ty());
-            self.b.add_incoming(phi, a, fast);
-            self.b.add_incoming(phi, b, slow);
+            self.b.add_incoming(phi, a, from_quick);
+            self.b.add_incoming(phi, b, from_slow);
             phi
         };
         quick.into_iter().zip(exact).map(merge).collect()
