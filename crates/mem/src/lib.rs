@@ -1,0 +1,17 @@
+//! Device memory that several devices share: which device may read or write which page, and how copies move.
+//!
+//! * [`coherence`]: the MESI protocol between the devices' page copies and the home copy. Its two step functions are
+//!   pure; the tests check them exhaustively with a model checker, and [`coherence::Directory`] runs them in production.
+//!
+//! ```
+//! use vgpu_mem::coherence::{Access, DeviceId, Directory, NoCopies};
+//! let directory = Directory::new(2, 1024)?;
+//! let (cpu, eco) = (DeviceId(0), DeviceId(1));
+//! directory.access(cpu, 7, Access::Write, &NoCopies)?;
+//! directory.access(eco, 7, Access::Read, &NoCopies)?; // the first device keeps a copy it may read
+//! assert!(!directory.may_write(cpu, 7) && directory.may_read(cpu, 7));
+//! # Ok::<(), vgpu_mem::coherence::CoherenceError<std::convert::Infallible>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod coherence;
