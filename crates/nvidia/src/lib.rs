@@ -16,3 +16,4 @@ mod places;
 mod library;
 
 pub use nvrtc::{Nvrtc, NvrtcError};
+pub use places::find_libraries;

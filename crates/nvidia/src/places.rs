@@ -3,18 +3,53 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Library files of NVIDIA's whose name starts with `prefix`, best first: those beside what this process has loaded, then
+/// those of [`folders`].
+pub fn find_libraries(prefix: &str) -> Vec<PathBuf> {
+    let mut found = libraries(&in_packages(&loaded_packages()), prefix);
+    if found.is_empty() {
+        found = libraries(&folders(), prefix);
+    }
+    found
+}
+
 /// Folders of NVIDIA software: each may have `lib` or `lib64`, and `include`.
 pub fn folders() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for variable in ["CUDA_HOME", "CUDA_PATH"] {
         found.extend(std::env::var_os(variable).map(PathBuf::from));
     }
-    for packages in site_packages() {
+    found.extend(in_packages(&site_packages()));
+    found.push("/usr/local/cuda".into());
+    found
+}
+
+/// NVIDIA's folders in Python package folders.
+fn in_packages(all: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for packages in all {
         // cu13 and later share one folder; before, each package had its own.
         let own = subfolders(&packages.join("nvidia"));
         found.extend(own.into_iter().filter(|dir| dir.join("lib").is_dir() || dir.join("include").is_dir()));
     }
-    found.push("/usr/local/cuda".into());
+    found
+}
+
+/// Package folders that this process has extension modules of: where a Python program's own packages are, whatever the
+/// environment says.
+fn loaded_packages() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])) {
+        let folder = Path::new(path)
+            .ancestors()
+            .find(|dir| dir.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages"));
+        if let Some(folder) = folder
+            && !found.iter().any(|known| known == folder)
+        {
+            found.push(folder.to_path_buf());
+        }
+    }
     found
 }
 

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
         "vgpu-cuda-runtime",
         "vgpu-nvjitlink",
         "vgpu-nvrtc",
+        "vgpu-ptxas",
         "vgpu-python",
         "vgpu-daemon",
     ],

@@ -20,6 +20,7 @@ const ALLOWED: &[&str] = &[
     "crates/cuda-runtime/",
     "crates/nvjitlink/",
     "crates/nvrtc/",
+    "sonames/",
     "crates/python/",
     "tools/workloads/src/native.rs",
 ];

@@ -1,0 +1,5 @@
+//! `libnvrtc.so.12`: the functions of `vgpu_nvrtc` under this name, and nothing else.
+
+/// Keeps the crate, which exports the functions, in the library.
+#[used]
+static KEEP: unsafe extern "C" fn(*mut i32, *mut i32) -> i32 = vgpu_nvrtc::nvrtcVersion;
