@@ -34,7 +34,7 @@ pub fn check(options: &Options, json: bool) -> Result<(), Failure> {
             return Err(Failure::usage(format!("cannot read {}: {error}", path.display())));
         }
         let source = source::read(path, &options.nvrtc_options)?;
-        let (module, diagnostics) = match vgpu_ptx::load_with_warnings(&source.text) {
+        let (module, diagnostics) = match vgpu_ptx::load_strict(&source.text) {
             Ok((module, warnings)) => (Some(module), warnings),
             Err(diagnostics) => (None, diagnostics),
         };

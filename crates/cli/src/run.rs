@@ -46,6 +46,9 @@ pub struct Options {
     /// All blocks are resident and may synchronise with each other (cooperative groups' grid sync).
     #[arg(long)]
     cooperative: bool,
+    /// Refuse what a driver refuses: instructions that the file's own .target and .version do not have.
+    #[arg(long)]
+    strict: bool,
     /// End a launch that runs longer.
     #[arg(long, value_name = "MS")]
     timeout_ms: Option<u64>,
@@ -65,6 +68,11 @@ enum Bound<'o> {
 /// Runs it.
 pub fn run(options: &Options, json: bool) -> Result<(), Failure> {
     let source = source::read(&options.file, &options.nvrtc_options)?;
+    if options.strict
+        && let Err(diagnostics) = vgpu_ptx::load_strict(&source.text)
+    {
+        return Err(check::refused(&source, &diagnostics, json));
+    }
     let context = Context::new(&Device::shared()?);
     if json {
         // Standard output is the answer's; what kernels print goes beside it.

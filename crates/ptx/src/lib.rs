@@ -1,7 +1,7 @@
 //! PTX: from text to the kernel IR, and an interpreter that is the oracle for everything that runs it.
 //!
 //! The path of a module: text -> AST -> [`ir`] -> interpreter or JIT.
-//! [`load`] goes all the way and collects [`Diagnostic`]s; [`parse`], [`lower`](fn@lower) and [`verify`](fn@verify) are its steps; [`link`](fn@link) joins modules;
+//! [`load`] goes all the way and collects [`Diagnostic`]s, [`load_strict`] as strictly as a driver; [`parse`], [`lower`](fn@lower) and [`verify`](fn@verify) are its steps; [`link`](fn@link) joins modules;
 //! [`print`](fn@print) and [`print_ast`] show them.
 //!
 //! ```
@@ -23,12 +23,14 @@ mod link;
 mod lower;
 mod parser;
 mod print;
+mod target;
 mod verify;
 
 pub use link::{LinkError, link};
 pub use lower::lower;
 pub use parser::parse;
 pub use print::{print, print_ast};
+pub use target::requirements;
 pub use verify::{Signature, Want, signature, verify};
 
 use vgpu_types::{Diagnostic, Severity};
@@ -46,9 +48,25 @@ pub fn load(source: &str) -> Result<ir::Module, Vec<Diagnostic>> {
 /// # Errors
 /// All diagnostics when one of them is an error.
 pub fn load_with_warnings(source: &str) -> Result<(ir::Module, Vec<Diagnostic>), Vec<Diagnostic>> {
+    finish(source, false)
+}
+
+/// As [`load_with_warnings`], and an instruction that the text's own `.target` or `.version` does not have is an error
+/// ([`requirements`](fn@requirements)), as it is to a driver.
+///
+/// # Errors
+/// All diagnostics when one of them is an error.
+pub fn load_strict(source: &str) -> Result<(ir::Module, Vec<Diagnostic>), Vec<Diagnostic>> {
+    finish(source, true)
+}
+
+fn finish(source: &str, strict: bool) -> Result<(ir::Module, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (tree, mut diagnostics) = parse(source);
     let (module, found) = lower(&tree);
     diagnostics.extend(found);
+    if strict {
+        diagnostics.extend(requirements(&tree));
+    }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.code == "too-many-errors", diagnostic.span.start));
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);

@@ -1,4 +1,4 @@
-//! `tests/cases/check`: each file ends with the messages it must give, as comments.
+//! `tests/cases/check`: each file ends with the messages it must give, as comments; loading is strict, as `vgpu check` is.
 //!
 //! `// expect: none` or one `// expect: LINE:COLUMN severity[code] message` per message. `BLESS=1 cargo test -p vgpu-ptx` rewrites
 //! them. Files named `accept_..` must load.
@@ -16,7 +16,7 @@ fn messages(source: &str) -> Vec<String> {
         let severity = found.severity.word();
         format!("{}:{} {severity}[{}] {}{help}", at.line, at.column, found.code, found.message)
     };
-    let found = match vgpu_ptx::load_with_warnings(source) {
+    let found = match vgpu_ptx::load_strict(source) {
         Ok((_, warnings)) => warnings,
         Err(errors) => errors,
     };

@@ -196,9 +196,9 @@ fn generic_addresses_and_windows() {
 fn loads_extend_by_their_type() {
     let before = ".global .align 8 .b8 g[16] = {0xfe, 0xff, 0x80, 0x7f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};";
     let body = "ld.global.s8 %r1, [g]; ld.global.u8 %r2, [g]; ld.global.s16 %rd2, [g]; ld.global.u16 %r3, [g+2];\n\
-                ld.global.v4.u8 {%r4, %r5, %r6, %r7}, [g+4]; ld.global.v2.u32 {%r8, %r9}, [g+8];\n\
+                ld.global.v4.u8 {%h0, %h1, %h2, %h3}, [g+4]; ld.global.v2.u32 {%r8, %r9}, [g+8];\n\
                 st.global.u32 [%rd0], %r1; st.global.u32 [%rd0+4], %r2; st.global.u64 [%rd0+8], %rd2; st.global.u32 [%rd0+16], %r3;\n\
-                st.global.v4.u8 [%rd0+20], {%r7, %r6, %r5, %r4}; st.global.v2.u32 [%rd0+24], {%r9, %r8};";
+                st.global.v4.u8 [%rd0+20], {%h3, %h2, %h1, %h0}; st.global.v2.u32 [%rd0+24], {%r9, %r8};";
     let (words, _) = run_with(&kernel(before, body), LaunchConfig::new(1, 1), 8);
     let expected = [0xffff_fffe, 0xfe, 0xffff_fffe, 0xffff_ffff, 0x7f80, 0x0102_0304, 0x0c0b_0a09, 0x0807_0605];
     assert_eq!(words, expected);

@@ -4,10 +4,10 @@
 //! size; offsets in other variables are not, since a program may compute with addresses outside an array.
 
 use super::Lowered;
-use super::operand::{InstCx, describe, space_name};
+use super::operand::{InstCx, describe, plain_cvt, space_name};
 use super::scope::Entity;
 use crate::ast::{Name, Operand as Ast};
-use crate::ir::{Operand, RegWidth, Space, SymbolRef};
+use crate::ir::{Op, Operand, RegWidth, ScalarType, Space, SymbolRef};
 use crate::parser::shorten;
 
 /// A memory operand, resolved.
@@ -46,16 +46,24 @@ impl InstCx<'_, '_, '_> {
             Some(Entity::Reg(reg)) => {
                 let width = self.f.width(reg);
                 let narrow = matches!(space, Space::Shared | Space::Local | Space::Param);
+                let float = self.f.declared(reg).is_some_and(ScalarType::is_float);
+                if matches!(width, RegWidth::Pred | RegWidth::B128) || float {
+                    let message =
+                        format!("address register `{}` is no integer register of up to 64 bits", shorten(name.text));
+                    return self.error("operand-type", name.span, message);
+                }
                 if width == RegWidth::B64 || width == RegWidth::B32 && narrow {
                     return Ok(Address { base: Operand::Reg(reg), offset, space });
                 }
-                let accepted = if narrow { "32 or 64" } else { "64" };
-                let message = format!(
-                    "address register `{}` has {} bits; accepted: {accepted}",
-                    shorten(name.text),
-                    width.bits()
-                );
-                return self.error("operand-width", name.span, message);
+                // A shorter register counts as an unsigned address.
+                let from = match width {
+                    RegWidth::B8 => ScalarType::U8,
+                    RegWidth::B16 => ScalarType::U16,
+                    _ => ScalarType::U32,
+                };
+                let whole = self.temp(RegWidth::B64);
+                self.emit(Op::Cvt(plain_cvt(ScalarType::U64, from)), &[whole], &[Operand::Reg(reg)])?;
+                return Ok(Address { base: Operand::Reg(whole), offset, space });
             }
             Some(Entity::Frame(id)) => {
                 let var = self.f.frame_var(id);

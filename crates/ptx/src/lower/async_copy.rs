@@ -84,7 +84,7 @@ fn copy(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
         }
     }
     if policy {
-        cx.src(n, B64)?;
+        cx.src(n, U64)?;
     }
     cx.emit(Op::CpAsync { bytes: bytes as u32, has_src_size, has_ignore }, &[], &srcs)
 }
@@ -122,8 +122,8 @@ pub(super) fn mbarrier(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     if operation == "pending_count" {
         cx.mods.scalar(&[B64])?;
         cx.count(2, 2)?;
-        let state = cx.src(1, B64)?;
-        let dst = cx.dst(0, B32)?;
+        let state = cx.src(1, U64)?;
+        let dst = cx.dst(0, U32)?;
         let op = Mbarrier { space: Space::Shared, offset: 0, op: MbarrierOp::PendingCount };
         return cx.emit(Op::Mbarrier(op), &[dst], &[state]);
     }
@@ -162,7 +162,7 @@ pub(super) fn mbarrier(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
             let blocking = operation == "try_wait";
             cx.count(3, if blocking { 4 } else { 3 })?;
             let address = cx.address(at, space, 8)?;
-            let state = cx.src(2, if parity { U32 } else { B64 })?;
+            let state = cx.src(2, if parity { U32 } else { U64 })?;
             if cx.n_operands() == 4 {
                 cx.src(3, U32)?; // The time limit is a hint.
             }
@@ -175,7 +175,7 @@ pub(super) fn mbarrier(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
             let address = cx.address(at, space, 8)?;
             let count = if cx.n_operands() == 3 { cx.src(2, U32)? } else { Operand::Imm(1) };
             let operand = cx.operand(0)?;
-            let dst = cx.dst_of(operand, B64, Width::Exact)?;
+            let dst = cx.dst_of(operand, U64, Width::Exact)?;
             let op = MbarrierOp::Arrive { drop: operation == "arrive_drop", expect_tx };
             cx.emit(make(address, op), &[dst], &[address.base, count])
         }

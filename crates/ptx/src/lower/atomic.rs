@@ -85,7 +85,7 @@ pub(super) fn atom(cx: &mut InstCx<'_, '_, '_>, atom: bool) -> Lowered<()> {
         srcs.extend(cx.vector_srcs(first + 1 + idx, vector as usize, ty, Width::Exact)?);
     }
     if policy {
-        cx.src(n - 1, B64)?;
+        cx.src(n - 1, U64)?;
     }
     let op = Atomic { space: address.space, op, ty, vector, offset: address.offset, semantics, scope };
     if atom {

@@ -128,10 +128,13 @@ pub(super) fn cvt(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
         return cx.emit(op, &[dst], &srcs);
     }
     cx.count(2, 2)?;
+    // The relaxed rules are those of the fundamental types.
+    let alternate = [to, from].iter().any(|ty| ty.is_packed() || matches!(ty, BF16 | TF32));
+    let width = if alternate { Width::Exact } else { Width::AtLeast };
     let operand = cx.operand(1)?;
-    let src = cx.src_of(operand, from, Width::AtLeast)?;
+    let src = cx.src_of(operand, from, width)?;
     let operand = cx.operand(0)?;
-    let dst = cx.dst_of(operand, to, Width::AtLeast)?;
+    let dst = cx.dst_of(operand, to, width)?;
     cx.emit(op, &[dst], &[src])
 }
 
@@ -169,6 +172,6 @@ pub(super) fn pack(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     if insert {
         srcs.push(cx.src(3, B32)?);
     }
-    let dst = cx.dst(0, B32)?;
+    let dst = cx.dst(0, U32)?;
     cx.emit(Op::CvtPack { to_bits, to_signed, from_signed, insert }, &[dst], &srcs)
 }

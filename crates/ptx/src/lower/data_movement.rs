@@ -286,6 +286,8 @@ pub(super) fn set(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     if ty.is_packed() != result.is_packed() && !(ty.is_packed() && result.bits() == 32) {
         return cx.error("bad-type", cx.mods.span(), format!("`{}`: a pair compares into a pair", cx.mods.opcode()));
     }
+    // A mask of 16 bits counts as an integer even where it is written `.bf16`.
+    let declared = if result == BF16 { U16 } else { result };
     // `set.eq.u32.f16x2` writes a pair of 16-bit masks.
     let result = match (ty.is_packed(), result) {
         (true, U32) => U16x2,
@@ -298,7 +300,7 @@ pub(super) fn set(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     if combine.is_some() {
         srcs.push(cx.src(3, Pred)?);
     }
-    let dst = cx.dst(0, result)?;
+    let dst = cx.dst(0, declared)?;
     cx.emit(Op::Set { compare: Comparison { op, ty, combine, ftz }, result }, &[dst], &srcs)
 }
 
@@ -340,7 +342,7 @@ pub(super) fn createpolicy(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     while cx.mods.one_of(&levels).is_some() {}
     cx.mods.scalar(&[B64])?;
     cx.count(1, 4)?;
-    let dst = cx.dst(0, B64)?;
+    let dst = cx.dst(0, U64)?;
     cx.emit(Op::Mov(B64), &[dst], &[Operand::Imm(0)])
 }
 

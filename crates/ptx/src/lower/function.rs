@@ -37,6 +37,8 @@ pub(super) struct FunctionCx<'a, 's> {
     scopes: Scopes<'s>,
     regs: IndexVec<Reg, RegWidth>,
     reg_names: IndexVec<Reg, String>,
+    /// Types of the registers that the text declares; lowering's own have none.
+    reg_types: IndexVec<Reg, Option<ScalarType>>,
     frame: IndexVec<FrameVarId, FrameVar>,
     vectors: Vec<SmallVec<[Reg; 4]>>,
     branch_targets: Vec<&'a ast::NameList<'s>>,
@@ -69,6 +71,7 @@ pub(super) fn lower_body<'a, 's>(
         scopes: Scopes::new(),
         regs: IndexVec::new(),
         reg_names: IndexVec::new(),
+        reg_types: IndexVec::new(),
         frame: IndexVec::new(),
         vectors: Vec::new(),
         branch_targets: Vec::new(),
@@ -95,7 +98,7 @@ impl<'a, 's> FunctionCx<'a, 's> {
                 let (idx, name) = (idx as u32, variable.name);
                 let entity = if variable.space == DeclSpace::Reg {
                     let Ok(ty) = declared_type(variable) else { continue };
-                    let reg = self.new_reg(register_width(ty), name.text);
+                    let reg = self.declared_reg(ty, name.text);
                     let ir = &self.module.ir.functions[self.id];
                     let param = if is_return { &ir.returns[idx as usize] } else { &ir.params[idx as usize] };
                     let offset = param.offset;
@@ -221,13 +224,19 @@ impl<'a, 's> FunctionCx<'a, 's> {
     }
 
     fn declare_register(&mut self, variable: &'a ast::Variable<'s>) -> Lowered<()> {
-        let width = register_width(declared_type(variable)?);
+        let ty = declared_type(variable)?;
+        if matches!(ty, ScalarType::BF16 | ScalarType::BF16x2 | ScalarType::TF32)
+            || ty.is_packed() && ty != ScalarType::F16x2
+        {
+            let message = format!("registers cannot have type `.{ty}`; declare them `.b{}`", ty.bits());
+            return Err(Box::new(Diagnostic::error("bad-type", variable.ty.span, message)));
+        }
         if !variable.dims.is_empty() || variable.init.is_some() {
             let message = "registers have neither array sizes nor initialisers; `%r<10>` declares ten registers";
             return Err(Box::new(Diagnostic::error("bad-register", variable.span, message)));
         }
         if let Some(count) = variable.count {
-            let range = RegRange { prefix: variable.name.text, count, width, vector: variable.vector };
+            let range = RegRange { prefix: variable.name.text, count, ty, vector: variable.vector };
             return self.scopes.declare_range(range).map_err(|first| {
                 let message = format!(
                     "`{0}<{count}>` is declared twice in this scope; first as `{0}<{1}>`",
@@ -237,17 +246,18 @@ impl<'a, 's> FunctionCx<'a, 's> {
                 Box::new(Diagnostic::error("duplicate-name", variable.name.span, message))
             });
         }
-        let entity = self.make_register(width, variable.vector, variable.name.text);
+        let entity = self.make_register(ty, variable.vector, variable.name.text);
         self.declare(variable.name, entity);
         Ok(())
     }
 
-    fn make_register(&mut self, width: RegWidth, vector: u32, name: &str) -> Entity {
+    fn make_register(&mut self, ty: ScalarType, vector: u32, name: &str) -> Entity {
         if vector == 1 {
-            return Entity::Reg(self.new_reg(width, name));
+            return Entity::Reg(self.declared_reg(ty, name));
         }
         let parts = ["x", "y", "z", "w", "4", "5", "6", "7"];
-        let regs = (0..vector as usize).map(|idx| self.new_reg(width, &format!("{name}.{}", parts[idx & 7]))).collect();
+        let regs =
+            (0..vector as usize).map(|idx| self.declared_reg(ty, &format!("{name}.{}", parts[idx & 7]))).collect();
         self.vectors.push(regs);
         Entity::Vector(self.vectors.len() as u32 - 1)
     }
@@ -255,7 +265,19 @@ impl<'a, 's> FunctionCx<'a, 's> {
     /// A new register; `name` is empty when the text has none for it.
     pub(super) fn new_reg(&mut self, width: RegWidth, name: &str) -> Reg {
         self.reg_names.push(name.to_owned());
+        self.reg_types.push(None);
         self.regs.push(width)
+    }
+
+    fn declared_reg(&mut self, ty: ScalarType, name: &str) -> Reg {
+        let reg = self.new_reg(register_width(ty), name);
+        self.reg_types[reg] = Some(ty);
+        reg
+    }
+
+    /// The type that the text declares a register with; `None` for lowering's own.
+    pub(super) fn declared(&self, reg: Reg) -> Option<ScalarType> {
+        self.reg_types[reg]
     }
 
     /// Width of a register.
@@ -295,7 +317,7 @@ impl<'a, 's> FunctionCx<'a, 's> {
         match self.scopes.find(name) {
             Found::Entity(entity) => Ok(entity),
             Found::InRange(depth, range) => {
-                let entity = self.make_register(range.width, range.vector, name);
+                let entity = self.make_register(range.ty, range.vector, name);
                 self.scopes.materialise(depth, name, entity);
                 Ok(entity)
             }

@@ -180,11 +180,11 @@ pub(super) fn bit_count(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> 
     match root {
         "popc" => {
             let ty = cx.mods.scalar(&[B32, B64])?;
-            unary(cx, IntUnary::Popc, ty, B32)
+            unary(cx, IntUnary::Popc, ty, U32)
         }
         "clz" => {
             let ty = cx.mods.scalar(&[B32, B64])?;
-            unary(cx, IntUnary::Clz, ty, B32)
+            unary(cx, IntUnary::Clz, ty, U32)
         }
         "brev" => {
             let ty = cx.mods.scalar(&[B32, B64])?;
@@ -193,7 +193,7 @@ pub(super) fn bit_count(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> 
         _ => {
             let shift = cx.mods.take("shiftamt");
             let ty = cx.mods.scalar(&[U32, U64, S32, S64])?;
-            unary(cx, if shift { IntUnary::BfindShift } else { IntUnary::Bfind }, ty, B32)
+            unary(cx, if shift { IntUnary::BfindShift } else { IntUnary::Bfind }, ty, U32)
         }
     }
 }
@@ -202,7 +202,7 @@ pub(super) fn bit_count(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> 
 pub(super) fn fns(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     cx.mods.scalar(&[B32])?;
     cx.count(4, 4)?;
-    let srcs = [cx.src(1, B32)?, cx.src(2, B32)?, cx.src(3, S32)?];
+    let srcs = [cx.src(1, B32)?, cx.src(2, B32)?, cx.src(3, B32)?];
     let dst = cx.dst(0, B32)?;
     cx.emit(Op::Fns, &[dst], &srcs)
 }
@@ -230,8 +230,8 @@ pub(super) fn bmsk(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     let clamp = cx.mods.require("a mode", &[("clamp", true), ("wrap", false)])?;
     cx.mods.scalar(&[B32])?;
     cx.count(3, 3)?;
-    let srcs = [cx.src(1, B32)?, cx.src(2, B32)?];
-    let dst = cx.dst(0, B32)?;
+    let srcs = [cx.src(1, U32)?, cx.src(2, U32)?];
+    let dst = cx.dst(0, U32)?;
     cx.emit(Op::Bmsk { clamp }, &[dst], &srcs)
 }
 
@@ -262,7 +262,7 @@ pub(super) fn dp2a(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
 
 fn dot(cx: &mut InstCx<'_, '_, '_>, op: Op) -> Lowered<()> {
     cx.count(4, 4)?;
-    let srcs = [cx.src(1, B32)?, cx.src(2, B32)?, cx.src(3, B32)?];
-    let dst = cx.dst(0, B32)?;
+    let srcs = [cx.src(1, U32)?, cx.src(2, U32)?, cx.src(3, U32)?];
+    let dst = cx.dst(0, U32)?;
     cx.emit(op, &[dst], &srcs)
 }

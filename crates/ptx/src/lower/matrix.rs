@@ -80,7 +80,13 @@ fn shape(cx: &mut InstCx<'_, '_, '_>) -> Lowered<[u32; 3]> {
 /// Registers of a fragment and their type.
 fn registers(role: MatrixRole, shape: [u32; 3], ty: ScalarType, wmma: bool) -> (usize, ScalarType) {
     let fragment = Fragment { role, shape, ty, row: true, wmma };
-    (fragment.registers() as usize, if fragment.register_bits() == 64 { F64 } else { B32 })
+    let register = match ty {
+        F32 | S32 => ty,
+        F64 if matches!(role, MatrixRole::C | MatrixRole::D) => F64,
+        _ if fragment.register_bits() == 64 => B64,
+        _ => B32,
+    };
+    (fragment.registers() as usize, register)
 }
 
 const LAYOUTS: [(&str, bool); 2] = [("row", true), ("col", false)];

@@ -89,9 +89,14 @@ fn access(cx: &mut InstCx<'_, '_, '_>, load: bool) -> Lowered<(Access, usize)> {
     let n = if policy { 3 } else { 2 };
     cx.count(n, n)?;
     if policy {
-        cx.src(2, B64)?;
+        cx.src(2, U64)?;
     }
     Ok((Access { space, ty, vector, offset: 0, semantics, scope, read_only, cache }, vector as usize))
+}
+
+/// How wide the registers of an access are: the elements of a vector have their own width.
+const fn width(n: usize) -> Width {
+    if n > 1 { Width::Element } else { Width::AtLeast }
 }
 
 /// `ld{..}.type d, [a]`, `ldu{.space}.type d, [a]`.
@@ -103,7 +108,7 @@ pub(super) fn load(cx: &mut InstCx<'_, '_, '_>, uniform: bool) -> Lowered<()> {
     let address = cx.address(1, access.space, access.ty.bytes() * access.vector)?;
     access.space = address.space;
     access.offset = address.offset;
-    let dsts = cx.vector_dsts(0, n, access.ty, Width::AtLeast)?;
+    let dsts = cx.vector_dsts(0, n, access.ty, width(n))?;
     cx.emit(Op::Load(access), &dsts, &[address.base])
 }
 
@@ -123,7 +128,7 @@ pub(super) fn store(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     }
     access.space = address.space;
     access.offset = address.offset;
-    let values = cx.vector_srcs(1, n, access.ty, Width::AtLeast)?;
+    let values = cx.vector_srcs(1, n, access.ty, width(n))?;
     let mut srcs = vec![address.base];
     srcs.extend(values);
     cx.emit(Op::Store(access), &[], &srcs)

@@ -37,6 +37,8 @@ pub(super) enum Width {
     Exact,
     /// The width of the type or more (`ld`, `st`, `cvt`).
     AtLeast,
+    /// The width of the type; 16 bits as well for 8-bit types, which have no registers of their own in most texts.
+    Element,
 }
 
 impl<'a, 's> InstCx<'_, 'a, 's> {
@@ -450,9 +452,16 @@ impl<'a, 's> InstCx<'_, 'a, 's> {
     /// An error unless a register has the width of `ty` (or more).
     pub(super) fn check_width(&self, reg: Reg, span: Span, name: &str, ty: ScalarType, width: Width) -> Lowered<()> {
         let (found, needed) = (self.f.width(reg), width_of(ty));
-        let wider = width == Width::AtLeast && found > needed && needed != RegWidth::Pred;
+        let wider = match width {
+            Width::Exact => false,
+            Width::AtLeast => found > needed && needed != RegWidth::Pred,
+            Width::Element => (needed, found) == (RegWidth::B8, RegWidth::B16),
+        };
         if found == needed || wider {
-            return Ok(());
+            return match self.f.declared(reg) {
+                Some(declared) if !agree(declared, ty, wider) => self.type_mismatch(span, name, declared, ty, wider),
+                _ => Ok(()),
+            };
         }
         let or_more = if width == Width::AtLeast { " or more" } else { "" };
         let message = format!(
@@ -463,6 +472,25 @@ impl<'a, 's> InstCx<'_, 'a, 's> {
             bits_text(needed)
         );
         self.error("operand-width", span, message)
+    }
+
+    fn type_mismatch(&self, span: Span, name: &str, declared: ScalarType, ty: ScalarType, wider: bool) -> Lowered<()> {
+        let bits = declared.bits();
+        let accepted = match ty {
+            _ if wider && !is_integer(ty) => format!("`.b{bits}`"),
+            _ if is_integer(ty) => format!("`.b{bits}`, `.u{bits}`, `.s{bits}`"),
+            ScalarType::F16 | ScalarType::F16x2 | ScalarType::F32 | ScalarType::F64 => format!("`.b{bits}`, `.{ty}`"),
+            _ => format!("`.b{bits}`"),
+        };
+        let message = format!(
+            "register `{}` has type `.{declared}`; `{}` takes a register declared {accepted} here",
+            shorten(name),
+            self.mods.opcode()
+        );
+        let diagnostic = Diagnostic::error("operand-type", span, message);
+        Err(Box::new(
+            diagnostic.with_help("PTX ISA section \"Type Checking of operands\"; `mov.b32` and the like convert"),
+        ))
     }
 
     // ---- Control flow --------------------------------------------------------------------------------------------
@@ -507,6 +535,29 @@ impl Elements<'_, '_> {
 /// The register width of a type.
 pub(super) fn width_of(ty: ScalarType) -> RegWidth {
     RegWidth::from_bits(ty.bits()).unwrap_or(RegWidth::B32)
+}
+
+const fn is_integer(ty: ScalarType) -> bool {
+    use ScalarType::{S8, S16, S32, S64, U8, U16, U32, U64};
+    matches!(ty, U8 | U16 | U32 | U64 | S8 | S16 | S32 | S64)
+}
+
+/// Whether a register declared with one type may stand where an instruction takes another of the same size, or of a
+/// smaller one where `wider` registers are accepted. Bit types agree with all; signed and unsigned with each other; a
+/// floating-point type only with itself; packed and alternate formats live in bit registers.
+///
+/// Source: PTX ISA "Type Checking" of operands, its tables of relaxed checking, and what the assembler accepts.
+fn agree(declared: ScalarType, ty: ScalarType, wider: bool) -> bool {
+    use ScalarType::{B8, B16, B32, B64, B128, F16, F16x2, F32, F64, Pred};
+    let bits = |ty| matches!(ty, B8 | B16 | B32 | B64 | B128);
+    match ty {
+        _ if bits(declared) || bits(ty) => true,
+        Pred => declared == Pred,
+        // The assembler counts a pair of halves as 32 bits of anything but `.f32`.
+        _ if is_integer(ty) => is_integer(declared) || declared == F16x2,
+        F16 | F16x2 | F32 | F64 => !wider && declared == ty,
+        _ => false,
+    }
 }
 
 /// A conversion without modifiers.

@@ -3,7 +3,7 @@
 //! Model: `%r<10>` declares a range, not ten registers: a register exists from its first use on, so a declaration
 //! of four billion costs nothing. A lookup goes from the innermost scope outwards and is remembered where it was asked.
 
-use crate::ir::{BlockId, FrameVarId, ProtoId, Reg, RegWidth, VarId};
+use crate::ir::{BlockId, FrameVarId, ProtoId, Reg, ScalarType, VarId};
 use std::collections::HashMap;
 use vgpu_types::Span;
 
@@ -39,8 +39,8 @@ pub(super) struct RegRange<'s> {
     pub prefix: &'s str,
     /// 10.
     pub count: u64,
-    /// Width of each (of each element of a vector).
-    pub width: RegWidth,
+    /// Type of each (of each element of a vector).
+    pub ty: ScalarType,
     /// Elements of a vector register, else 1.
     pub vector: u32,
 }

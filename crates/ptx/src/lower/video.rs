@@ -56,14 +56,14 @@ fn source<'s>(cx: &mut InstCx<'_, '_, 's>, idx: usize) -> Lowered<(Operand, Opti
             let reg = register(cx, *name)?;
             Ok((Operand::Reg(reg), *component, *minus))
         }
-        other => Ok((cx.src_of(other, B32, Width::Exact)?, None, false)),
+        other => Ok((cx.src_of(other, U32, Width::Exact)?, None, false)),
     }
 }
 
 fn register<'s>(cx: &mut InstCx<'_, '_, 's>, name: Name<'s>) -> Lowered<Reg> {
     match cx.entity(name, None)? {
         Some(super::scope::Entity::Reg(reg)) => {
-            cx.check_width(reg, name.span, name.text, B32, Width::Exact).map(|()| reg)
+            cx.check_width(reg, name.span, name.text, U32, Width::Exact).map(|()| reg)
         }
         _ => cx.error("bad-operand", name.span, format!("`{}` is not a register", shorten(name.text))),
     }
@@ -72,7 +72,7 @@ fn register<'s>(cx: &mut InstCx<'_, '_, 's>, name: Name<'s>) -> Lowered<Reg> {
 fn destination<'s>(cx: &mut InstCx<'_, '_, 's>) -> Lowered<(Reg, Option<Name<'s>>)> {
     match cx.operand(0)? {
         Ast::Name { name, component, minus: false } => Ok((register(cx, *name)?, *component)),
-        other => Ok((cx.dst_of(other, B32, Width::Exact)?, None)),
+        other => Ok((cx.dst_of(other, U32, Width::Exact)?, None)),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn scalar(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> {
     }
     let mut srcs = vec![a, b];
     if n == 4 {
-        srcs.push(cx.src(3, B32)?);
+        srcs.push(cx.src(3, U32)?);
     }
     let video = Video {
         op,
@@ -202,7 +202,7 @@ pub(super) fn simd(cx: &mut InstCx<'_, '_, '_>, root: &str) -> Lowered<()> {
     let (b, b_component, _) = source(cx, 2)?;
     let a_select = select(cx, a_component, lanes, 0)?;
     let b_select = select(cx, b_component, lanes, lanes as u8)?;
-    let c = cx.src(3, B32)?;
+    let c = cx.src(3, U32)?;
     let video =
         VideoSimd { op, lanes, d_signed, a_signed, b_signed, a_select, b_select, mask, saturate, accumulate, compare };
     cx.emit(Op::VideoSimd(video), &[dst], &[a, b, c])

@@ -19,7 +19,7 @@ fn unguarded_barrier(cx: &mut InstCx<'_, '_, '_>, bar: bool) -> Lowered<()> {
     if bar && cx.mods.take("warp") {
         cx.mods.require("the kind", &[("sync", ())])?;
         cx.count(1, 1)?;
-        let mask = cx.src(0, B32)?;
+        let mask = cx.src(0, U32)?;
         return cx.emit(Op::WarpSync, &[], &[mask]);
     }
     cx.mods.take("cta");
@@ -28,10 +28,10 @@ fn unguarded_barrier(cx: &mut InstCx<'_, '_, '_>, bar: bool) -> Lowered<()> {
     if kind < 2 {
         let (op, least) = if kind == 0 { (BarrierOp::Sync, 1) } else { (BarrierOp::Arrive, 2) };
         cx.count(least, 2)?;
-        let mut srcs = vec![cx.src(0, B32)?];
+        let mut srcs = vec![cx.src(0, U32)?];
         let has_threads = cx.n_operands() == 2;
         if has_threads {
-            srcs.push(cx.src(1, B32)?);
+            srcs.push(cx.src(1, U32)?);
         }
         return cx.emit(Op::Barrier(Barrier { op, has_threads, aligned }), &[], &srcs);
     }
@@ -42,9 +42,9 @@ fn unguarded_barrier(cx: &mut InstCx<'_, '_, '_>, bar: bool) -> Lowered<()> {
     let ty = if op == BarrierOp::RedPopc { cx.mods.scalar(&[U32])? } else { cx.mods.scalar(&[Pred])? };
     cx.count(3, 4)?;
     let has_threads = cx.n_operands() == 4;
-    let mut srcs = vec![cx.src(1, B32)?];
+    let mut srcs = vec![cx.src(1, U32)?];
     if has_threads {
-        srcs.push(cx.src(2, B32)?);
+        srcs.push(cx.src(2, U32)?);
     }
     srcs.push(cx.src(cx.n_operands() - 1, Pred)?);
     let dst = cx.dst(0, ty)?;
@@ -63,16 +63,17 @@ pub(super) fn shfl(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     cx.count(n, n)?;
     let mut srcs = Vec::with_capacity(4);
     for idx in 1..n {
-        srcs.push(cx.src(idx, B32)?);
+        // The mask is an integer; the other three are 32 bits of any kind.
+        srcs.push(cx.src(idx, if idx == 4 { U32 } else { B32 })?);
     }
-    let dsts = register_and_predicate(cx)?;
+    let dsts = register_and_predicate(cx, B32)?;
     cx.emit(Op::Shuffle { mode, sync }, &dsts, &srcs)
 }
 
 /// The destinations `d|p`; without `p` a register nobody reads.
-fn register_and_predicate(cx: &mut InstCx<'_, '_, '_>) -> Lowered<[crate::ir::Reg; 2]> {
+fn register_and_predicate(cx: &mut InstCx<'_, '_, '_>, ty: ScalarType) -> Lowered<[crate::ir::Reg; 2]> {
     let (d, p) = cx.pair(0)?;
-    let d = cx.dst_of(d, B32, Width::Exact)?;
+    let d = cx.dst_of(d, ty, Width::Exact)?;
     let p = match p {
         Some(p) => cx.dst_of(p, Pred, Width::Exact)?,
         None => cx.temp(RegWidth::Pred),
@@ -92,7 +93,7 @@ pub(super) fn vote(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     cx.count(n, n)?;
     let mut srcs = vec![cx.src(1, Pred)?];
     if sync {
-        srcs.push(cx.src(2, B32)?);
+        srcs.push(cx.src(2, U32)?);
     }
     let dst = cx.dst(0, ty)?;
     cx.emit(Op::Vote { mode, sync }, &[dst], &srcs)
@@ -104,12 +105,12 @@ pub(super) fn match_(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     cx.mods.require("the kind", &[("sync", ())])?;
     let ty = cx.mods.scalar(&[B32, B64])?;
     cx.count(3, 3)?;
-    let srcs = [cx.src(1, ty)?, cx.src(2, B32)?];
+    let srcs = [cx.src(1, ty)?, cx.src(2, U32)?];
     if all {
-        let dsts = register_and_predicate(cx)?;
+        let dsts = register_and_predicate(cx, U32)?;
         return cx.emit(Op::Match { all, ty }, &dsts, &srcs);
     }
-    let dst = cx.dst(0, B32)?;
+    let dst = cx.dst(0, U32)?;
     cx.emit(Op::Match { all, ty }, &[dst], &srcs)
 }
 
@@ -143,7 +144,7 @@ pub(super) fn redux(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
         _ => cx.mods.scalar(&[B32])?,
     };
     cx.count(3, 3)?;
-    let srcs = [cx.src(1, ty)?, cx.src(2, B32)?];
+    let srcs = [cx.src(1, ty)?, cx.src(2, U32)?];
     let dst = cx.dst(0, ty)?;
     cx.emit(Op::Redux { op, ty }, &[dst], &srcs)
 }
@@ -152,11 +153,11 @@ pub(super) fn redux(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
 pub(super) fn elect(cx: &mut InstCx<'_, '_, '_>) -> Lowered<()> {
     cx.mods.require("the kind", &[("sync", ())])?;
     cx.count(2, 2)?;
-    let mask = cx.src(1, B32)?;
+    let mask = cx.src(1, U32)?;
     if cx.pair(0)?.1.is_none() {
         return cx.error("bad-operand", cx.inst.span, "`elect.sync` has the destination `d|p`");
     }
-    let dsts = register_and_predicate(cx)?;
+    let dsts = register_and_predicate(cx, U32)?;
     cx.emit(Op::Elect, &dsts, &[mask])
 }
 
