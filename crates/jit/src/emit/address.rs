@@ -1,6 +1,7 @@
 //! From an address in parts to what a load or store can use: one place, runs of neighbouring lanes, or one pointer per lane.
 
 use super::Emitter;
+use super::lines::LINE;
 use crate::llvm::{IntPredicate, Value};
 use crate::middle::shape::{Form, LaneConstants};
 use crate::middle::symbolic::{Parts, Sym};
@@ -38,6 +39,8 @@ pub(super) struct Strided<'c> {
     pub(super) c: LaneConstants,
     /// A 64-bit stride in bytes and how often each lane takes it.
     pub(super) scaled: Option<(Value<'c>, LaneConstants)>,
+    /// Where `base` lies in its cache line, in shared memory and where it is known.
+    pub(super) phase: Option<u32>,
 }
 
 /// A run of lanes with one simple pattern.
@@ -85,6 +88,17 @@ impl Strided<'_> {
     }
 }
 
+/// Where the base of an affine address lies in its cache line, in a window that begins with one.
+fn phase(address: &Sym<Value<'_>>, offset: i64) -> Option<u32> {
+    let line = i64::from(LINE);
+    let base = match address.parts {
+        Parts::Affine { base, .. } => base.as_constant().map(|base| base as i64),
+        _ => None,
+    };
+    let base = base.or_else(|| (1i64 << address.shape.align.min(62) >= line).then_some(0))?;
+    Some(base.wrapping_add(offset).rem_euclid(line) as u32)
+}
+
 impl<'c> Emitter<'c, '_> {
     /// Where an access in `space` at `address + offset` takes place.
     pub(super) fn place(&mut self, space: Space, operand: &Operand, offset: i64) -> Place<'c> {
@@ -94,7 +108,13 @@ impl<'c> Emitter<'c, '_> {
         };
         let address = self.operand(operand, RegWidth::B64);
         match window {
-            Space::Shared => self.place_in(self.prologue.shared, &address, offset),
+            Space::Shared => {
+                let mut place = self.place_in(self.prologue.shared, &address, offset);
+                if let Place::Strided(strided) = &mut place {
+                    strided.phase = phase(&address, offset);
+                }
+                place
+            }
             Space::Param => self.place_in(self.prologue.params, &address, offset),
             Space::Local => self.place_in_local(&address, offset),
             _ => {
@@ -119,7 +139,7 @@ impl<'c> Emitter<'c, '_> {
                     (Some(scale), Some(d)) => Some((self.b.sext(*scale, i64_type), d.clone())),
                     _ => None,
                 };
-                Place::Strided(Strided { base: pointer(self, *base), c: c.clone(), scaled })
+                Place::Strided(Strided { base: pointer(self, *base), c: c.clone(), scaled, phase: None })
             }
             (Parts::Indexed { base, index }, Form::Indexed { factor, signed, .. }) => {
                 let base = pointer(self, *base);
@@ -201,7 +221,7 @@ impl<'c> Emitter<'c, '_> {
         let moved = self.b.mul(wide, self.i64(factor));
         let base = self.b.offset(base, moved);
         let c = c.iter().map(|&c| c.wrapping_mul(factor)).collect();
-        (fits, Strided { base, c, scaled })
+        (fits, Strided { base, c, scaled, phase: None })
     }
 
     /// An offset in each thread's local window: windows of neighbouring threads follow each other.
@@ -216,7 +236,7 @@ impl<'c> Emitter<'c, '_> {
             if self.lanes == 1 {
                 return Place::Same(base);
             }
-            return Place::Strided(Strided { base, c: windows, scaled: None });
+            return Place::Strided(Strided { base, c: windows, scaled: None, phase: None });
         }
         let vector = self.vector(address);
         let vector = self.b.sext(vector, i64_type);
@@ -255,6 +275,14 @@ impl<'c> Emitter<'c, '_> {
                 self.scaled_pointers(*base, index, *factor)
             }
         }
+    }
+
+    /// Where a segment's first lane lies in its cache line.
+    pub(super) fn segment_phase(strided: &Strided<'c>, segment: Segment) -> Option<u32> {
+        let lane = segment.first as usize;
+        let is_scaled = strided.scaled.as_ref().is_some_and(|(_, d)| d[lane] != 0);
+        let moved = i64::from(strided.phase.filter(|_| !is_scaled)?) + strided.c[lane];
+        Some(moved.rem_euclid(i64::from(LINE)) as u32)
     }
 
     /// The pointer of a segment's first lane.

@@ -156,7 +156,7 @@ impl<'c> Emitter<'c, '_> {
         let n = access.vector;
         let mut parts: Vec<Vec<(u32, Value<'c>)>> = vec![Vec::new(); n as usize];
         for &(segment, pointer) in &found.runs {
-            let all = self.load_run(access, pointer, segment, mask);
+            let all = self.load_run(access, pointer, segment, mask, None);
             for idx in 0..n {
                 parts[idx as usize].push((segment.len, self.every(all, segment.len, n, idx)));
             }
@@ -223,7 +223,8 @@ impl<'c> Emitter<'c, '_> {
                     scalars.into_iter().map(|value| self.b.splat(value, segment.len)).collect()
                 }
                 SegmentKind::Contiguous => {
-                    let all = self.load_run(access, pointer, segment, mask);
+                    let phase = Self::segment_phase(strided, segment);
+                    let all = self.load_run(access, pointer, segment, mask, phase);
                     (0..n).map(|idx| self.every(all, segment.len, n, idx)).collect()
                 }
             };
@@ -244,12 +245,19 @@ impl<'c> Emitter<'c, '_> {
         pointer: Value<'c>,
         segment: Segment,
         mask: Option<Value<'c>>,
+        phase: Option<u32>,
     ) -> Value<'c> {
-        let ty = self.element_type(access).vector(segment.len * access.vector);
+        let n = segment.len * access.vector;
+        let ty = self.element_type(access).vector(n);
+        let mask = mask.map(|mask| self.run_mask(mask, segment, access.vector));
+        if let Some(phase) = phase
+            && let Some(value) = self.load_lines(access.ty.bytes(), n, pointer, phase, mask)
+        {
+            return value;
+        }
         match mask {
             None => self.b.load(ty, pointer, Self::align(access)),
             Some(mask) => {
-                let mask = self.run_mask(mask, segment, access.vector);
                 let align = self.i32(Self::align(access));
                 self.b.intrinsic("llvm.masked.load", &[ty, pointer.ty()], &[pointer, align, mask, ty.zero()])
             }
@@ -270,7 +278,7 @@ impl<'c> Emitter<'c, '_> {
     }
 
     /// Joins vectors of power-of-two lengths, first lanes first.
-    fn concatenate(&self, mut pieces: Vec<(u32, Value<'c>)>) -> Value<'c> {
+    pub(super) fn concatenate(&self, mut pieces: Vec<(u32, Value<'c>)>) -> Value<'c> {
         let mut wanted = pieces.iter().map(|piece| piece.0).min().unwrap_or(self.lanes);
         while pieces.len() > 1 {
             let mut joined: Vec<(u32, Value<'c>)> = Vec::with_capacity(pieces.len());
@@ -430,6 +438,11 @@ impl<'c> Emitter<'c, '_> {
             }
             Some(mask) => {
                 let mask = self.run_mask(mask, segment, access.vector);
+                // Windows of a block stay in the cache: there a crossing costs little.
+                let is_far = matches!(access.space, Space::Global | Space::Generic);
+                if is_far && self.store_lines(run, pointer, mask) {
+                    return;
+                }
                 let align = self.i32(Self::align(access));
                 self.b.intrinsic("llvm.masked.store", &[run.ty(), pointer.ty()], &[run, pointer, align, mask]);
             }

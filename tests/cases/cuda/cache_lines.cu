@@ -1,0 +1,78 @@
+// Accesses that cross cache lines: neighbours in a shared tile that was just stored, in all element sizes, and masked rows of
+// global memory at every phase within a line.
+//@ run: kernel=tile32 grid=1 block=16,16
+//@ arg: in x: u32[256] = random(301)
+//@ arg: out out: u32[512] = zeros
+//@ numpy: t = np.uint32
+//@ numpy: p, i = np.concatenate([np.zeros(16, t), x, np.zeros(16, t)]), np.arange(256) + 16
+//@ numpy: out = np.zeros(512, t)
+//@ numpy: out[:256] = p[i - 1] + t(3) * p[i + 1] + t(5) * p[i - 13] + t(7) * p[i + 11]
+//@ numpy: y, o = x.reshape(16, 16), out[256:].reshape(16, 16)
+//@ numpy: o[1:15, 1:15] = y[1:15, :14] + t(3) * y[1:15, 2:] + t(5) * y[:14, 1:15] + t(7) * y[2:, 2:]
+//@ run: kernel=tile64 grid=1 block=16,16
+//@ arg: in x: u64[256] = random(302)
+//@ arg: out out: u64[512] = zeros
+//@ numpy: t = np.uint64
+//@ numpy: p, i = np.concatenate([np.zeros(16, t), x, np.zeros(16, t)]), np.arange(256) + 16
+//@ numpy: out = np.zeros(512, t)
+//@ numpy: out[:256] = p[i - 1] + t(3) * p[i + 1] + t(5) * p[i - 13] + t(7) * p[i + 11]
+//@ numpy: y, o = x.reshape(16, 16), out[256:].reshape(16, 16)
+//@ numpy: o[1:15, 1:15] = y[1:15, :14] + t(3) * y[1:15, 2:] + t(5) * y[:14, 1:15] + t(7) * y[2:, 2:]
+//@ run: kernel=tile16 grid=1 block=16,16
+//@ arg: in x: u16[256] = random(303)
+//@ arg: out out: u16[512] = zeros
+//@ numpy: t = np.uint16
+//@ numpy: p, i = np.concatenate([np.zeros(16, t), x, np.zeros(16, t)]), np.arange(256) + 16
+//@ numpy: out = np.zeros(512, t)
+//@ numpy: out[:256] = p[i - 1] + t(3) * p[i + 1] + t(5) * p[i - 13] + t(7) * p[i + 11]
+//@ numpy: y, o = x.reshape(16, 16), out[256:].reshape(16, 16)
+//@ numpy: o[1:15, 1:15] = y[1:15, :14] + t(3) * y[1:15, 2:] + t(5) * y[:14, 1:15] + t(7) * y[2:, 2:]
+//@ run: kernel=tile8 grid=1 block=16,16
+//@ arg: in x: u8[256] = random(304)
+//@ arg: out out: u8[512] = zeros
+//@ numpy: t = np.uint8
+//@ numpy: p, i = np.concatenate([np.zeros(16, t), x, np.zeros(16, t)]), np.arange(256) + 16
+//@ numpy: out = np.zeros(512, t)
+//@ numpy: out[:256] = p[i - 1] + t(3) * p[i + 1] + t(5) * p[i - 13] + t(7) * p[i + 11]
+//@ numpy: y, o = x.reshape(16, 16), out[256:].reshape(16, 16)
+//@ numpy: o[1:15, 1:15] = y[1:15, :14] + t(3) * y[1:15, 2:] + t(5) * y[:14, 1:15] + t(7) * y[2:, 2:]
+//@ run: kernel=rows32 grid=18 block=64
+//@ arg: in x: u32[64] = random(305)
+//@ arg: inout out: u32[3600] = random(306)
+//@ numpy: for row in range(18):
+//@ numpy:     for t in range(64):
+//@ numpy:         if int(x[t]) >> (row & 7) & 1: out[row * 99 + t + 1] = x[t] + np.uint32(row)
+//@ numpy:         if t % 16 < 14 and t >= row: out[1800 + row * 99 + (t ^ 4) + 2] = x[t] * np.uint32(3)
+//@ run: kernel=rows64 grid=18 block=64
+//@ arg: in x: u64[64] = random(307)
+//@ arg: inout out: u64[3600] = random(308)
+//@ numpy: for row in range(18):
+//@ numpy:     for t in range(64):
+//@ numpy:         if int(x[t]) >> (row & 7) & 1: out[row * 99 + t + 1] = x[t] + np.uint64(row)
+//@ numpy:         if t % 16 < 14 and t >= row: out[1800 + row * 99 + (t ^ 4) + 2] = x[t] * np.uint64(3)
+template <typename T> __device__ void tile(const T *x, T *out) {
+    __shared__ T padded[18 * 16], plain[16][16];
+    int tx = threadIdx.x, ty = threadIdx.y, t = ty * 16 + tx;
+    if (t < 16) { padded[t] = 0; padded[17 * 16 + t] = 0; }
+    padded[16 + t] = x[t];
+    plain[ty][tx] = x[t];
+    __syncthreads();
+    // All threads, at constant distances.
+    out[t] = padded[16 + t - 1] + 3 * padded[16 + t + 1] + 5 * padded[16 + t - 13] + 7 * padded[16 + t + 11];
+    // Only those inside.
+    if (tx > 0 && tx < 15 && ty > 0 && ty < 15)
+        out[256 + t] = plain[ty][tx - 1] + 3 * plain[ty][tx + 1] + 5 * plain[ty - 1][tx] + 7 * plain[ty + 1][tx + 1];
+}
+extern "C" __global__ void tile32(const unsigned *x, unsigned *out) { tile(x, out); }
+extern "C" __global__ void tile64(const unsigned long long *x, unsigned long long *out) { tile(x, out); }
+extern "C" __global__ void tile16(const unsigned short *x, unsigned short *out) { tile(x, out); }
+extern "C" __global__ void tile8(const unsigned char *x, unsigned char *out) { tile(x, out); }
+template <typename T> __device__ void rows(const T *x, T *out) {
+    unsigned t = threadIdx.x, row = blockIdx.x;
+    // The phase within the line differs from row to row; so does who stores.
+    T *to = out + row * 99;
+    if ((x[t] >> (row & 7)) & 1) to[t + 1] = x[t] + row;
+    if (t % 16 < 14 && t >= row) to[1800 + (t ^ 4) + 2] = x[t] * 3;
+}
+extern "C" __global__ void rows32(const unsigned *x, unsigned *out) { rows(x, out); }
+extern "C" __global__ void rows64(const unsigned long long *x, unsigned long long *out) { rows(x, out); }
