@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exec::copy;
 use crate::heap::DeviceHeap;
 use crate::memory::{DevicePtr, MemoryInfo, Pinned};
-use crate::stream::{Stream, StreamShared};
+use crate::stream::{Stream, StreamClass, StreamShared};
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,6 +35,9 @@ pub(crate) struct ContextShared {
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
     default_stream: Mutex<Weak<StreamShared>>,
+    legacy_stream: Mutex<Weak<StreamShared>>,
+    /// A blocking stream was made.
+    has_blocking: AtomicBool,
     streams: Mutex<Vec<Weak<StreamShared>>>,
     /// Allocations that belong to this context.
     owned: Mutex<HashSet<DevicePtr>>,
@@ -64,6 +67,8 @@ impl ContextShared {
             failed: AtomicBool::new(false),
             error: Mutex::new(None),
             default_stream: Mutex::default(),
+            legacy_stream: Mutex::default(),
+            has_blocking: AtomicBool::new(false),
             streams: Mutex::default(),
             owned: Mutex::default(),
             in_flight: AtomicUsize::new(0),
@@ -156,6 +161,19 @@ impl ContextShared {
         streams.iter().filter_map(Weak::upgrade).collect()
     }
 
+    pub(crate) fn legacy_stream(&self) -> Option<Arc<StreamShared>> {
+        lock(&self.legacy_stream).upgrade()
+    }
+
+    pub(crate) fn blocking_streams(&self) -> Vec<Arc<StreamShared>> {
+        if !self.has_blocking.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut streams = self.streams();
+        streams.retain(|stream| stream.class() == StreamClass::Blocking);
+        streams
+    }
+
     pub(crate) fn wait_idle(&self) {
         self.streams().iter().for_each(|stream| stream.wait_idle());
     }
@@ -236,7 +254,7 @@ impl Context {
     pub(crate) fn from_shared(shared: Arc<ContextShared>) -> Self {
         let mut default_stream = lock(&shared.default_stream);
         let stream = default_stream.upgrade().unwrap_or_else(|| {
-            let stream = StreamShared::new(Arc::clone(&shared));
+            let stream = StreamShared::new(Arc::clone(&shared), StreamClass::Free, 0);
             *default_stream = Arc::downgrade(&stream);
             lock(&shared.streams).push(Arc::downgrade(&stream));
             stream
@@ -257,9 +275,30 @@ impl Context {
 
     /// A further stream.
     pub fn create_stream(&self) -> Stream {
-        let stream = StreamShared::new(Arc::clone(&self.shared));
+        self.create_stream_with(StreamClass::Free, 0)
+    }
+
+    /// A further stream of a class, with a priority (smaller is more urgent). A context keeps its first legacy stream.
+    pub fn create_stream_with(&self, class: StreamClass, priority: i32) -> Stream {
+        let stream = StreamShared::new(Arc::clone(&self.shared), class, priority);
+        match class {
+            StreamClass::Free => {}
+            StreamClass::Blocking => self.shared.has_blocking.store(true, Ordering::Release),
+            StreamClass::Legacy => {
+                let mut legacy = lock(&self.shared.legacy_stream);
+                if let Some(first) = legacy.upgrade() {
+                    return Stream { shared: first };
+                }
+                *legacy = Arc::downgrade(&stream);
+            }
+        }
         lock(&self.shared.streams).push(Arc::downgrade(&stream));
         Stream { shared: stream }
+    }
+
+    /// Sends what kernels have printed to the sink now.
+    pub fn flush_output(&self) {
+        self.shared.flush_print();
     }
 
     /// Allocates device memory, aligned to 512 bytes. Its contents are undefined.

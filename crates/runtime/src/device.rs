@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exec::os;
 use crate::exec::scratch::WindowPool;
 use crate::jit::JitCompiler;
-use crate::memory::{DeviceMemory, MemoryInfo};
+use crate::memory::{DeviceMemory, DevicePtr, MemoryInfo};
 use crate::pool::Pool;
 use crate::watchdog::Watchdog;
 use std::path::PathBuf;
@@ -304,6 +304,16 @@ impl Device {
     /// How much device memory there is and how much is in use.
     pub fn memory_info(&self) -> MemoryInfo {
         self.shared.memory.info()
+    }
+
+    /// Whether the address lies in this device's memory, allocated or not.
+    pub fn contains(&self, address: DevicePtr) -> bool {
+        self.shared.memory.contains(address.0)
+    }
+
+    /// Start and size of the live allocation that contains `address`.
+    pub fn allocation(&self, address: DevicePtr) -> Option<(DevicePtr, u64)> {
+        self.shared.memory.lookup(address)
     }
 
     /// What code is made for.

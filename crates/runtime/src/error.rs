@@ -27,6 +27,12 @@ pub enum Error {
     /// The PTX text is not accepted; every diagnostic carries its place.
     #[error("the module was not accepted: {}", first_message(.0))]
     Load(Vec<Diagnostic>),
+    /// Several modules do not link into one.
+    #[error("the modules were not linked: {message}")]
+    Link {
+        /// What is undefined or defined twice.
+        message: String,
+    },
     /// The compiler refused a kernel.
     #[error("kernel \"{kernel}\" was not compiled: {message}")]
     Compile {
@@ -170,6 +176,14 @@ pub enum Error {
         /// Length of the range.
         bytes: u64,
     },
+    /// A copy or fill whose host address is not mapped.
+    #[error("a copy from {from:#x} to {to:#x} touched memory that is not mapped")]
+    HostAddress {
+        /// Destination.
+        to: u64,
+        /// Source.
+        from: u64,
+    },
     /// `free` of something that is not the start of a live allocation.
     #[error("{address} is not the start of a live allocation")]
     InvalidFree {
@@ -299,7 +313,7 @@ impl Error {
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Load(_) | Self::Compile { .. } | Self::UndefinedVariable { .. } => Fault::Input,
+            Self::Load(_) | Self::Link { .. } | Self::Compile { .. } | Self::UndefinedVariable { .. } => Fault::Input,
             Self::UnknownKernel { .. }
             | Self::UnknownVariable { .. }
             | Self::ArgumentCount { .. }
@@ -312,6 +326,7 @@ impl Error {
             | Self::SharedMemory { .. }
             | Self::InvalidAddress { .. }
             | Self::InvalidFree { .. }
+            | Self::HostAddress { .. }
             | Self::ForeignContext { .. }
             | Self::EventNotReady { .. }
             | Self::Setting(_) => Fault::Caller,

@@ -119,6 +119,45 @@ impl Kernel {
         &self.shared.params
     }
 
+    /// Bytes of the parameter buffer.
+    pub fn param_bytes(&self) -> usize {
+        self.shared.param_bytes as usize
+    }
+
+    /// What its text says of block shapes and registers.
+    pub fn performance(&self) -> &ir::Performance {
+        &self.shared.performance
+    }
+
+    /// Bytes of static shared memory that it names in its text, at their natural alignment. Compiles nothing.
+    pub fn named_shared_bytes(&self) -> u32 {
+        let ir = self.module.ir();
+        let mut used: Vec<_> = ir.functions[self.shared.id]
+            .blocks
+            .iter()
+            .flat_map(|block| &block.insts)
+            .flat_map(|inst| &inst.srcs)
+            .filter_map(|src| match src {
+                ir::Operand::Symbol(ir::SymbolRef::Var(var), _) => Some(*var),
+                _ => None,
+            })
+            .filter(|var| ir.variables[*var].space == ir::Space::Shared)
+            .filter(|var| ir.variables[*var].linkage != ir::Linkage::Extern)
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        let place = |end: u64, var: ir::VarId| {
+            let variable = &ir.variables[var];
+            end.next_multiple_of(u64::from(variable.align.max(1))) + variable.size
+        };
+        used.into_iter().fold(0, place).try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Local memory per thread that its frame names. Compiles nothing.
+    pub fn named_local_bytes(&self) -> u32 {
+        self.module.ir().functions[self.shared.id].frame.iter().map(|var| var.size).sum()
+    }
+
     /// What the kernel needs at a block shape. Compiles it if it was not yet.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ mod launch;
 mod memory;
 mod module;
 mod stream;
+mod transfer;
+mod work;
 
 mod cache;
 mod heap;
@@ -38,8 +40,12 @@ pub use device::{
 };
 pub use error::{Error, Fault};
 pub use event::Event;
+pub use exec::host::HostPtr;
 pub use kernel::{Kernel, KernelAttributes};
 pub use launch::LaunchConfig;
+pub use memory::HostMemory;
 pub use memory::{DevicePtr, MemoryInfo};
 pub use module::Module;
-pub use stream::Stream;
+pub use stream::{Stream, StreamClass};
+pub use transfer::{Block, Fill, Place, Transfer};
+pub use work::Work;

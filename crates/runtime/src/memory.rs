@@ -129,6 +129,43 @@ impl Drop for Pinned {
     }
 }
 
+/// Memory for host buffers that kernels may use as well: the same allocator over address space of its own.
+#[derive(Clone, Debug)]
+pub struct HostMemory {
+    memory: Arc<DeviceMemory>,
+}
+
+impl HostMemory {
+    /// Memory of at most `capacity` bytes.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the system refuses address space.
+    pub fn new(capacity: u64) -> Result<Self, Error> {
+        Ok(Self { memory: DeviceMemory::new(1 << 40, capacity)? })
+    }
+
+    /// Allocates `bytes` bytes, aligned to 512, readable and writable by everybody in the process.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn alloc(&self, bytes: u64) -> Result<u64, Error> {
+        Ok(self.memory.alloc(bytes)?.0)
+    }
+
+    /// Frees an allocation.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFree`].
+    pub fn free(&self, address: u64) -> Result<(), Error> {
+        self.memory.free(DevicePtr(address))
+    }
+
+    /// Whether the address lies in this memory, allocated or not.
+    pub fn contains(&self, address: u64) -> bool {
+        self.memory.contains(address)
+    }
+}
+
 /// The size class of an allocation: eight steps per power of two.
 fn class_of(bytes: u64) -> u64 {
     let bytes = bytes.max(1).next_multiple_of(ALIGN);
@@ -150,6 +187,11 @@ impl DeviceMemory {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every update leaves the state consistent before it can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the address lies in the device's address space, allocated or not.
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        address.wrapping_sub(self.range.base()) < self.range.len()
     }
 
     pub(crate) fn info(&self) -> MemoryInfo {

@@ -79,6 +79,25 @@ impl Module {
         Self::place(context, ir, blake3::hash(text.as_bytes()).into())
     }
 
+    /// Loads several PTX texts as one module: extern names of one are found in the others.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`Error::Link`].
+    pub fn load_linked(context: &Context, texts: &[&str]) -> Result<Self, Error> {
+        if let [text] = texts {
+            return Self::load(context, text);
+        }
+        let mut hash = blake3::Hasher::new();
+        let mut parts = Vec::with_capacity(texts.len());
+        for text in texts {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+            parts.push(vgpu_ptx::load(text).map_err(Error::Load)?);
+        }
+        let linked = vgpu_ptx::link(parts).map_err(|error| Error::Link { message: error.to_string() })?;
+        Self::place(context, linked, hash.finalize().into())
+    }
+
     /// Takes a module in IR form.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use crate::exec::scratch::Slot;
 use crate::launch::Launch;
 use crate::memory::DevicePtr;
 use crate::pool::Job;
+use crate::transfer::{Fill, Transfer};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ pub(crate) enum Operation {
     Launch(Arc<Launch>),
     /// A host function: a copy, a fill, a callback.
     Host(Box<dyn FnOnce() + Send>),
+    /// A host function that a sticky error does not keep from being called.
+    Always(Box<dyn FnOnce() + Send>),
     Record(Arc<Record>),
     Wait(Arc<Record>),
 }
@@ -42,9 +45,23 @@ struct State {
     waiters: usize,
 }
 
+/// How a stream is ordered with others of its context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamClass {
+    /// With none.
+    #[default]
+    Free,
+    /// With the context's legacy stream.
+    Blocking,
+    /// With every blocking stream: CUDA's stream 0. A context has one.
+    Legacy,
+}
+
 /// The part of a stream that its operations keep alive.
 pub(crate) struct StreamShared {
     context: Arc<ContextShared>,
+    class: StreamClass,
+    priority: i32,
     state: Mutex<State>,
     idle: Condvar,
     /// Operations enqueued and not done.
@@ -83,8 +100,18 @@ impl Job for HostTask {
 }
 
 impl StreamShared {
-    pub(crate) fn new(context: Arc<ContextShared>) -> Arc<Self> {
-        Arc::new(Self { context, state: Mutex::default(), idle: Condvar::new(), pending: AtomicUsize::new(0) })
+    pub(crate) fn new(context: Arc<ContextShared>, class: StreamClass, priority: i32) -> Arc<Self> {
+        let (state, idle, pending) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
+        Arc::new(Self { context, class, priority, state, idle, pending })
+    }
+
+    pub(crate) const fn class(&self) -> StreamClass {
+        self.class
+    }
+
+    /// Smaller is more urgent, as in CUDA.
+    pub(crate) const fn priority(&self) -> i32 {
+        self.priority
     }
 
     pub(crate) const fn context(&self) -> &Arc<ContextShared> {
@@ -99,8 +126,36 @@ impl StreamShared {
         self.pending.load(Ordering::Acquire) == 0
     }
 
-    /// Appends an operation and starts it when the stream is idle.
+    /// Appends an operation behind what the stream's class orders it after, and starts it when the stream is idle.
     pub(crate) fn enqueue(self: &Arc<Self>, operation: Operation) {
+        if self.class != StreamClass::Free {
+            self.follow_others();
+        }
+        self.append(operation);
+    }
+
+    /// Makes later operations wait for what the other streams that this one is ordered with have now.
+    fn follow_others(self: &Arc<Self>) {
+        for other in self.others() {
+            if !other.is_idle() {
+                let record = Arc::<Record>::default();
+                other.append(Operation::Record(Arc::clone(&record)));
+                self.append(Operation::Wait(record));
+            }
+        }
+    }
+
+    /// The streams that this one is ordered with.
+    fn others(&self) -> Vec<Arc<Self>> {
+        match self.class {
+            StreamClass::Free => Vec::new(),
+            StreamClass::Blocking => self.context.legacy_stream().into_iter().collect(),
+            StreamClass::Legacy => self.context.blocking_streams(),
+        }
+    }
+
+    /// Appends an operation and starts it when the stream is idle.
+    fn append(self: &Arc<Self>, operation: Operation) {
         self.context.operation_begun();
         self.pending.fetch_add(1, Ordering::AcqRel);
         let mut state = self.lock();
@@ -156,7 +211,7 @@ impl StreamShared {
                 launch.start();
                 false
             }
-            Operation::Host(function) => {
+            Operation::Host(function) | Operation::Always(function) => {
                 let task = Arc::new(HostTask {
                     function: Mutex::new(Some(function)),
                     taken: AtomicBool::new(false),
@@ -216,9 +271,74 @@ impl Stream {
         Context::from_shared(Arc::clone(self.shared.context()))
     }
 
-    /// True when nothing is enqueued or running.
+    /// True when nothing is enqueued or running; for a legacy stream, also in the streams it is ordered with.
     pub fn is_idle(&self) -> bool {
         self.shared.is_idle()
+            && (self.shared.class != StreamClass::Legacy || self.shared.others().iter().all(|other| other.is_idle()))
+    }
+
+    /// How it is ordered with other streams.
+    pub fn class(&self) -> StreamClass {
+        self.shared.class()
+    }
+
+    /// Its priority; smaller is more urgent.
+    pub fn priority(&self) -> i32 {
+        self.shared.priority()
+    }
+
+    /// Copies, in order with the stream's other operations. A host address that turns out not to be mapped becomes the
+    /// context's error.
+    ///
+    /// # Errors
+    /// The context's sticky error; [`Error::InvalidAddress`].
+    pub fn transfer(&self, transfer: &Transfer) -> Result<(), Error> {
+        let context = Arc::clone(self.shared.context());
+        let pinned = transfer.pin(&context)?;
+        self.host_function(move || pinned.run().unwrap_or_else(|error| context.fail(error)))
+    }
+
+    /// Waits for the stream, then copies on the calling thread.
+    ///
+    /// # Errors
+    /// The context's sticky error; [`Error::InvalidAddress`]; [`Error::HostAddress`].
+    pub fn transfer_now(&self, transfer: &Transfer) -> Result<(), Error> {
+        let pinned = transfer.pin(self.shared.context())?;
+        self.wait_for_order()?;
+        pinned.run()
+    }
+
+    /// Waits for the stream, then fills on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Self::transfer_now`].
+    pub fn fill_now(&self, fill: &Fill) -> Result<(), Error> {
+        let pinned = fill.pin(self.shared.context())?;
+        self.wait_for_order()?;
+        pinned.run()
+    }
+
+    /// Waits for all that an operation enqueued now would wait for.
+    fn wait_for_order(&self) -> Result<(), Error> {
+        self.shared.wait_idle();
+        self.shared.others().iter().for_each(|other| other.wait_idle());
+        self.shared.context().flush_print();
+        self.shared.context().check()
+    }
+
+    /// True when an operation enqueued now would start at once.
+    pub fn is_clear(&self) -> bool {
+        self.shared.is_idle() && self.shared.others().iter().all(|other| other.is_idle())
+    }
+
+    /// Fills, in order with the stream's other operations.
+    ///
+    /// # Errors
+    /// As [`Self::transfer`].
+    pub fn fill_rows(&self, fill: &Fill) -> Result<(), Error> {
+        let context = Arc::clone(self.shared.context());
+        let pinned = fill.pin(&context)?;
+        self.host_function(move || pinned.run().unwrap_or_else(|error| context.fail(error)))
     }
 
     /// Waits until everything enqueued so far is done. The calling thread helps to run it.
@@ -227,6 +347,9 @@ impl Stream {
     /// The context's sticky error.
     pub fn synchronize(&self) -> Result<(), Error> {
         self.shared.wait_idle();
+        if self.shared.class == StreamClass::Legacy {
+            self.shared.others().iter().for_each(|other| other.wait_idle());
+        }
         self.shared.context().flush_print();
         self.shared.context().check()
     }
@@ -261,6 +384,11 @@ impl Stream {
         self.shared.context().check()?;
         self.shared.enqueue(Operation::Host(Box::new(function)));
         Ok(())
+    }
+
+    /// Calls `function` on a worker thread when everything enqueued so far is done, also when the context has failed.
+    pub fn after_all(&self, function: impl FnOnce() + Send + 'static) {
+        self.shared.enqueue(Operation::Always(Box::new(function)));
     }
 
     /// Copies host data to the device, in order with the stream's other operations.

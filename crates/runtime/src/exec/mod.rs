@@ -16,6 +16,7 @@ pub(crate) mod code;
 pub(crate) mod copy;
 pub(crate) mod frame;
 pub(crate) mod guard;
+pub(crate) mod host;
 pub(crate) mod library;
 pub(crate) mod os;
 pub(crate) mod reloc;

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["vgpu-ptx", "vgpu-mem", "vgpu-num", "vgpu-market", "vgpu-policy"],
     &["vgpu-jit", "vgpu-fuse", "vgpu-fuse-macros", "vgpu-nvidia"],
     &["vgpu-runtime"],
-    &["vgpu"],
+    &["vgpu", "vgpu-cuda"],
     &[
         "vgpu-capi",
         "vgpu-cuda-driver",

@@ -15,6 +15,7 @@ const ALLOWED: &[&str] = &[
     "crates/num/src/simd.rs",
     "crates/num/src/simd/",
     "crates/nvidia/src/library.rs",
+    "crates/cuda/src/abi/",
     "crates/capi/",
     "crates/cuda-driver/",
     "crates/cuda-runtime/",
