@@ -8,6 +8,7 @@
 mod check;
 mod dump;
 mod info;
+mod program;
 mod run;
 
 mod argument;
@@ -37,23 +38,45 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Launch a kernel from a PTX or CUDA C++ file.
+    /// Launch a kernel from a PTX or CUDA C++ file; `vgpu run -- COMMAND` runs a program made for an NVIDIA device.
     Run(run::Options),
     /// List everything that is wrong in a PTX or CUDA C++ file.
     Check(check::Options),
     /// Show a file at a stage of compilation.
     Dump(dump::Options),
+    /// Print the environment in which programs find this device, for a shell: `eval "$(vgpu env)"`.
+    Env,
+    /// Compile with the user's nvcc so that the result runs here.
+    #[command(disable_help_flag = true)]
+    Nvcc {
+        /// Passed on to nvcc.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<std::ffi::OsString>,
+    },
     /// Show the device: what CUDA's deviceQuery prints, vector instructions, caches.
     Info,
 }
 
 fn main() -> ExitCode {
+    // What follows `vgpu run --` is another program's command line, of which nothing is ours to read.
+    let words: Vec<_> = std::env::args_os().collect();
+    if let [_, run, dashes, command @ ..] = words.as_slice()
+        && run == "run"
+        && dashes == "--"
+    {
+        return match program::run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(false),
+        };
+    }
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Run(options) => run::run(options, cli.json),
         Command::Check(options) => check::check(options, cli.json),
         Command::Dump(options) => dump::dump(options, cli.json),
         Command::Info => info::info(cli.json),
+        Command::Env => program::env(),
+        Command::Nvcc { rest } => program::nvcc(rest),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,4 +16,4 @@ mod places;
 mod library;
 
 pub use nvrtc::{Nvrtc, NvrtcError};
-pub use places::find_libraries;
+pub use places::{find_libraries, program_folders};

@@ -13,6 +13,11 @@ pub fn find_libraries(prefix: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Folders in which NVIDIA's programs may be: those of toolkits and packages.
+pub fn program_folders() -> Vec<PathBuf> {
+    folders().into_iter().map(|folder| folder.join("bin")).filter(|dir| dir.is_dir()).collect()
+}
+
 /// Folders of NVIDIA software: each may have `lib` or `lib64`, and `include`.
 pub fn folders() -> Vec<PathBuf> {
     let mut found = Vec::new();
