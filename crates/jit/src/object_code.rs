@@ -7,8 +7,6 @@ use vgpu_types::Dim3;
 pub struct Specialization {
     /// Block shape.
     pub block: Dim3,
-    /// The launch keeps all its blocks alive and may synchronise them: spinning loops yield.
-    pub cooperative: bool,
     /// `gridDim * blockDim` is below 2^31 in each dimension, as in nearly every launch: index arithmetic is then known
     /// not to wrap.
     pub grid_in_i32: bool,

@@ -5,7 +5,7 @@ use crate::llvm::{Context, Level};
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
 use crate::middle::layout::Layout;
-use crate::middle::{Program, calls, lanes, prepare, promote, ssa};
+use crate::middle::{Program, calls, lanes, prepare, promote, results, ssa};
 use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
 use std::fmt::Write as _;
 use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
@@ -113,6 +113,7 @@ impl<'m> Compilation<'m> {
             _ => false,
         });
         let mut program = ssa::construct(function.clone(), &schedule);
+        results::drop_unused(&mut program);
         let live_out = ssa::live_out(&program);
         let mut geometry =
             Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };

@@ -230,8 +230,7 @@ mod tests {
     }
 
     fn key(kernel: &str) -> CacheKey {
-        let specialization =
-            Specialization { block: Dim3::new(32, 1, 1), cooperative: false, grid_in_i32: true, lanes: None };
+        let specialization = Specialization { block: Dim3::new(32, 1, 1), grid_in_i32: true, lanes: None };
         CacheKey::new(&[7; 32], kernel, &specialization, &Target::detect(None), "test")
     }
 

@@ -1,7 +1,7 @@
 //! Kernels: arguments checked, code specialised on the block shape, launches made.
 //!
-//! Model. A kernel has one piece of code per block shape (and per plain or cooperative launch), made at its first launch
-//! and kept. Everything about a launch is checked before it is enqueued; what goes wrong later is the kernel's fault.
+//! Model. A kernel has one piece of code per block shape, made at its first launch and kept. Everything about
+//! a launch is checked before it is enqueued; what goes wrong later is the kernel's fault.
 
 use crate::context::ContextShared;
 use crate::device::{self, DeviceShared};
@@ -22,26 +22,25 @@ use vgpu_types::Dim3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     block: Dim3,
-    cooperative: bool,
     grid_in_i32: bool,
 }
 
 impl Shape {
     /// The shape of a plain launch of ordinary size, to ask for a kernel's needs.
     const fn plain(block: Dim3) -> Self {
-        Self { block, cooperative: false, grid_in_i32: true }
+        Self { block, grid_in_i32: true }
     }
 
     fn of(config: &LaunchConfig) -> Self {
         let (grid, block) = (config.grid, config.block);
         let extents = [(grid.x, block.x), (grid.y, block.y), (grid.z, block.z)];
         let fits = |(blocks, threads): (u32, u32)| u64::from(blocks) * u64::from(threads) < 1 << 31;
-        Self { block, cooperative: config.cooperative, grid_in_i32: extents.into_iter().all(fits) }
+        Self { block, grid_in_i32: extents.into_iter().all(fits) }
     }
 
     fn specialization(self) -> Specialization {
-        let Self { block, cooperative, grid_in_i32 } = self;
-        Specialization { block, cooperative, grid_in_i32, lanes: None }
+        let Self { block, grid_in_i32 } = self;
+        Specialization { block, grid_in_i32, lanes: None }
     }
 }
 
@@ -188,7 +187,7 @@ impl Kernel {
     ) -> Result<u32, Error> {
         let block = block.into();
         self.check_block(block)?;
-        let code = self.code(Shape { cooperative: true, ..Shape::plain(block) })?;
+        let code = self.code(Shape::plain(block))?;
         self.check_shared(code.layout(), dynamic_shared_bytes)?;
         Ok(occupancy(code.layout(), block, dynamic_shared_bytes))
     }

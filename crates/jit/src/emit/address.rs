@@ -287,12 +287,25 @@ impl<'c> Emitter<'c, '_> {
 
     /// The pointer of a segment's first lane.
     pub(super) fn segment_pointer(&self, strided: &Strided<'c>, segment: Segment) -> Value<'c> {
-        let lane = segment.first as usize;
+        self.lane_pointer(strided, segment.first)
+    }
+
+    /// One lane's pointer.
+    pub(super) fn lane_pointer(&self, strided: &Strided<'c>, lane: u32) -> Value<'c> {
+        let lane = lane as usize;
         let base = self.b.offset_by(strided.base, strided.c[lane]);
         match &strided.scaled {
             Some((stride, d)) if d[lane] != 0 => self.b.offset(base, self.b.mul(*stride, self.i64(d[lane]))),
             _ => base,
         }
+    }
+
+    /// Each lane's offset in the block's shared memory, 32 bits: the window is smaller than that.
+    pub(super) fn shared_offsets(&mut self, operand: &Operand, offset: i64) -> Value<'c> {
+        let address = self.operand(operand, RegWidth::B64);
+        let address = self.vector(&address);
+        let address = self.b.resize(address, self.context.int(32), false);
+        self.b.add(address, address.ty().constant(offset as u64))
     }
 
     /// Pointers for an operation that takes any address (`atom`, `cp.async`, matrices).

@@ -109,17 +109,13 @@ impl<'c> Emitter<'c, '_> {
     fn addresses(&mut self, space: Space, operand: &Operand, offset: i64) -> Addresses<'c> {
         match self.place(space, operand, offset) {
             Place::Same(pointer) => Addresses::Uniform(pointer),
+            _ if space == Space::Shared => {
+                Addresses::Offsets { base: self.prologue.shared, offsets: self.shared_offsets(operand, offset) }
+            }
             place => {
                 let pointers = self.pointers(&place);
                 let i64_type = self.context.int(64);
-                if space == Space::Shared {
-                    let addresses = self.b.ptr_to_int(pointers);
-                    let window = self.b.splat(self.b.ptr_to_int(self.prologue.shared), self.lanes);
-                    let offsets = self.b.trunc(self.b.sub(addresses, window), self.context.int(32));
-                    Addresses::Offsets { base: self.prologue.shared, offsets }
-                } else {
-                    Addresses::Each(self.b.resize(self.b.ptr_to_int(pointers), i64_type, false))
-                }
+                Addresses::Each(self.b.resize(self.b.ptr_to_int(pointers), i64_type, false))
             }
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod layout;
 pub(crate) mod operands;
 pub(crate) mod prepare;
 pub(crate) mod promote;
+pub(crate) mod results;
 pub(crate) mod shape;
 pub(crate) mod ssa;
 mod stack;
