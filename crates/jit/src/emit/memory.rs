@@ -43,7 +43,7 @@ impl<'c> Emitter<'c, '_> {
         let uniform = inst.dsts.iter().all(|dst| self.shape(*dst).is_uniform());
         let elements = match (&place, uniform) {
             (Place::Same(pointer), true) => self.load_uniform(inst, access, *pointer, mask),
-            _ => self.load_lanes(access, &place, mask),
+            _ => self.load_lanes(inst, access, &place, mask),
         };
         if strong {
             self.b.fence(Ordering::AcqRel);
@@ -61,7 +61,7 @@ impl<'c> Emitter<'c, '_> {
         self.b.resize(value, self.int(width), access.ty.is_signed())
     }
 
-    fn element_type(&self, access: &Access) -> Type<'c> {
+    pub(super) fn element_type(&self, access: &Access) -> Type<'c> {
         self.context.int(access.ty.bytes() * 8)
     }
 
@@ -112,19 +112,19 @@ impl<'c> Emitter<'c, '_> {
         (0..access.vector).map(load).collect()
     }
 
-    fn load_lanes(&mut self, access: &Access, place: &Place<'c>, mask: Option<Value<'c>>) -> Elements<'c> {
+    fn load_lanes(&mut self, inst: &Inst, access: &Access, place: &Place<'c>, mask: Option<Value<'c>>) -> Elements<'c> {
         match place {
-            Place::Strided(strided) => self.load_strided(access, strided, mask),
+            Place::Strided(strided) => self.load_strided(inst, access, strided, mask),
             Place::Checked { fits, strided, .. } => {
                 let span = i64::from(access.ty.bytes() * access.vector);
-                if strided.segments(span).is_none() {
+                if strided.segments(span).is_none() && self.load_steps(access, strided, mask).is_none() {
                     return self.gather(access, place, mask);
                 }
                 let (fast, slow, join) =
                     (self.new_block("strided"), self.new_block("wrapped"), self.new_block("loaded"));
                 self.b.likely_branch(*fits, fast, slow);
                 self.b.position(fast);
-                let quick = self.load_strided(access, strided, mask);
+                let quick = self.load_strided(inst, access, strided, mask);
                 self.or_gather(access, place, mask, quick, slow, join)
             }
             Place::Same(pointer) if mask.is_none() => {
@@ -205,13 +205,22 @@ impl<'c> Emitter<'c, '_> {
             .collect()
     }
 
-    fn load_strided(&mut self, access: &Access, strided: &Strided<'c>, mask: Option<Value<'c>>) -> Elements<'c> {
+    fn load_strided(
+        &mut self,
+        inst: &Inst,
+        access: &Access,
+        strided: &Strided<'c>,
+        mask: Option<Value<'c>>,
+    ) -> Elements<'c> {
         let span = i64::from(access.ty.bytes() * access.vector);
         let segments = strided.segments(span).filter(|segments| {
             mask.is_none() || segments.iter().all(|segment| segment.kind == SegmentKind::Contiguous)
         });
         let Some(segments) = segments else {
-            return self.gather(access, &Place::Strided(strided.clone()), mask);
+            return match self.load_steps(access, strided, mask) {
+                Some(steps) => self.load_stepped(inst, access, strided, steps),
+                None => self.gather(access, &Place::Strided(strided.clone()), mask),
+            };
         };
         let n = access.vector;
         let mut parts: Vec<(u32, Elements<'c>)> = Vec::new();
@@ -311,7 +320,7 @@ impl<'c> Emitter<'c, '_> {
             Place::Strided(strided) => self.store_strided(inst, access, strided, mask),
             Place::Checked { fits, strided, .. } => {
                 let span = i64::from(access.ty.bytes() * access.vector);
-                if strided.segments(span).is_none() {
+                if strided.segments(span).is_none() && self.store_steps(access, strided, mask).is_none() {
                     self.scatter(inst, access, &place, mask);
                 } else {
                     let (fast, slow, join) =
@@ -413,6 +422,10 @@ impl<'c> Emitter<'c, '_> {
         let contiguous =
             |segments: &Vec<Segment>| segments.iter().all(|segment| segment.kind == SegmentKind::Contiguous);
         let Some(segments) = strided.segments(span).filter(contiguous) else {
+            if let Some(steps) = self.store_steps(access, strided, mask) {
+                let values = self.stored_vectors(inst, access);
+                return self.store_stepped(access, &values, strided, steps);
+            }
             return self.scatter(inst, access, &Place::Strided(strided.clone()), mask);
         };
         let values = self.stored_vectors(inst, access);

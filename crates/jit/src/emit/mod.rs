@@ -7,7 +7,8 @@
 //! live across blocks; LLVM's `mem2reg` makes registers of them.
 //!
 //! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
-//!   stores; * [`neighbours`]: lanes that turn out to be neighbours; [`lines`]: whole cache lines; * [`special`]: special registers and windows;
+//!   stores; * [`neighbours`]: lanes that turn out to be neighbours; [`lines`]: whole cache lines; [`stride`]: lanes a small
+//!   step apart; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
 //! * [`gather`]: lanes that wait for their warp; * [`asynchronous`]: copies and `mbarrier` objects.
 
@@ -21,6 +22,7 @@ mod lines;
 mod memory;
 mod neighbours;
 mod special;
+mod stride;
 mod suspend;
 mod values;
 
