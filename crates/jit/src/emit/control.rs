@@ -363,30 +363,14 @@ impl<'c> Emitter<'c, '_> {
             Op::Load(access) => self.load(inst, access),
             Op::Store(access) => self.store(inst, access),
             Op::CallBuiltin(builtin, args) => self.call_builtin(*builtin, args),
-            Op::Atomic(_)
-            | Op::Reduce(_)
-            | Op::Fence(..)
+            Op::Fence(..)
             | Op::CpAsync { .. }
-            | Op::Mbarrier(_)
-            | Op::Mma(_)
-            | Op::WmmaLoad(_)
-            | Op::WmmaStore(_)
-            | Op::LdMatrix(_)
-            | Op::StMatrix(_)
-            | Op::MovMatrix
-            | Op::Barrier(_)
-            | Op::WarpSync
-            | Op::Shuffle { .. }
-            | Op::Vote { .. }
-            | Op::Match { .. }
-            | Op::ActiveMask
-            | Op::Redux { .. }
-            | Op::Elect
             | Op::Alloca { .. }
             | Op::StackSave
             | Op::StackRestore
             | Op::Call(..)
             | Op::CallIndirect(..) => self.exchange(inst),
+            op if op.is_between_threads() => self.exchange(inst),
             _ => self.compute(inst),
         }
     }

@@ -19,16 +19,26 @@
 pub mod fragment;
 mod function;
 mod inst;
+mod modifiers;
 mod module;
 mod op;
+mod shared_modifiers;
 mod types;
 
 pub use function::{
     Block, BlockId, FrameVar, FrameVarId, Function, FunctionKind, LineLoc, Param, Performance, Terminator,
 };
 pub use inst::{CallArgs, Guard, Inst, Operand, Reg};
+pub use modifiers::{
+    Accuracy, CarryOp, Comparison, Cvt, FloatBinary, FloatMode, FloatUnary, IntBinary, IntUnary, MulHalf, PrmtMode,
+    Transcendental, Video, VideoOp, VideoPart, VideoSecond, VideoSimd,
+};
 pub use module::{DebugFile, FuncId, InitPart, Linkage, Module, ProtoId, Prototype, SymbolRef, VarId, Variable};
-pub use op::*;
+pub use op::{Builtin, Op};
+pub use shared_modifiers::{
+    Access, Atomic, Barrier, BarrierOp, BitMma, MatrixAccess, MatrixRole, Mbarrier, MbarrierOp, Mma, ReduxOp,
+    ShuffleMode, VoteMode, WmmaAccess,
+};
 pub use types::{
     AtomicOp, BoolOp, CacheOp, Compare, FloatTest, MemorySemantics, RegWidth, Rounding, ScalarType, Scope, Space,
     SpecialReg,
