@@ -6,6 +6,7 @@
 //!   neighbouring warps then advance through memory together, and uniform work is done once for all of them.
 //! * the whole block, up to 256 threads, where its barriers are plain ones and the registers allow it: a program that is the
 //!   whole block passes a barrier without stopping ([`drop_idle_barriers`]);
+//! * 16, where 32 lanes' values do not fit the registers, 16 lanes' do, and threads have nothing to do with each other;
 //! * 32 else, and where the kernel votes: a vote's result is uniform only within one warp.
 
 use super::bitset::BitSet;
@@ -28,6 +29,9 @@ pub(crate) fn choose(
     let exchanges = insts().any(|inst| is_exchange(&inst.op));
     if !exchanges && walks_data(program, analysis) {
         return 1;
+    }
+    if isa == Isa::Avx512 && half_warp(program, analysis, live_out, geometry) {
+        return 16;
     }
     let votes = insts().any(|inst| {
         matches!(
@@ -74,6 +78,20 @@ pub(crate) fn choose(
     [128, 64].into_iter().find(|&lanes| fits(lanes)).unwrap_or(32)
 }
 
+/// Half a warp is a register of 16 lanes: where a whole warp's values would not fit the 32 registers and those of half a
+/// warp do. Its halves do not run in step, so they must have nothing to do with each other.
+fn half_warp(program: &Program, analysis: &Analysis, live_out: &[BitSet], geometry: &Geometry) -> bool {
+    let mut insts = program.blocks.iter().flat_map(|block| &block.insts);
+    let apart = insts.all(|inst| match &inst.op {
+        Op::Atomic(form) | Op::Reduce(form) => form.space != Space::Shared,
+        Op::Store(access) => access.space != Space::Shared,
+        op => !is_exchange(op) && !super::prepare::suspends(op),
+    });
+    // A little more than the registers is cheaper to spill than to give up two warps' latencies for.
+    let pressure = apart.then(|| pressure(program, analysis, live_out, true));
+    geometry.threads().is_multiple_of(16) && pressure.is_some_and(|pressure| (21..=32).contains(&pressure))
+}
+
 /// `bar.sync` of all threads with a constant number.
 pub(crate) fn is_plain_barrier(inst: &Inst) -> bool {
     let Op::Barrier(barrier) = &inst.op else { return false };
@@ -100,35 +118,19 @@ pub(crate) fn drop_idle_barriers(program: &mut Program, analysis: &Analysis, geo
     }
 }
 
-/// Operations whose meaning involves the warp or other threads.
+/// Operations whose meaning involves the warp or other threads, and those that leave the program's own code.
 const fn is_exchange(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Atomic(_)
-            | Op::Reduce(_)
-            | Op::Mbarrier(_)
-            | Op::Mma(_)
-            | Op::WmmaLoad(_)
-            | Op::WmmaStore(_)
-            | Op::LdMatrix(_)
-            | Op::StMatrix(_)
-            | Op::MovMatrix
-            | Op::Barrier(_)
-            | Op::WarpSync
-            | Op::Shuffle { .. }
-            | Op::Vote { .. }
-            | Op::Match { .. }
-            | Op::ActiveMask
-            | Op::Redux { .. }
-            | Op::Elect
-            | Op::Nanosleep
-            | Op::Call(..)
-            | Op::CallIndirect(..)
-            | Op::CallBuiltin(..)
-            | Op::Alloca { .. }
-            | Op::StackSave
-            | Op::StackRestore
-    )
+    op.is_between_threads()
+        || matches!(
+            op,
+            Op::Nanosleep
+                | Op::Call(..)
+                | Op::CallIndirect(..)
+                | Op::CallBuiltin(..)
+                | Op::Alloca { .. }
+                | Op::StackSave
+                | Op::StackRestore
+        )
 }
 
 /// A loop that lanes leave at different times because of loaded data, and that loads from addresses made of loaded data.

@@ -60,7 +60,7 @@ pub(crate) struct Warps<'a, 'c> {
     pub(crate) builder: &'a Builder<'c>,
     /// The processor.
     pub(crate) target: &'a Target,
-    /// Lanes of the program, a multiple of 32.
+    /// Lanes of the program: a multiple of 32, or half a warp where operations do not ask for whole ones.
     pub(crate) lanes: u32,
     /// Active lanes, `<lanes x i1>`; `None` when all are.
     pub(crate) mask: Option<Value<'c>>,
@@ -87,9 +87,9 @@ impl<'c> Warps<'_, 'c> {
         self.builder.context()
     }
 
-    /// Number of warps in the program.
+    /// Number of warps in the program, begun ones included.
     pub(super) const fn n_warps(&self) -> u32 {
-        self.lanes / 32
+        self.lanes.div_ceil(32)
     }
 
     /// The type of a 32-bit quantity.
@@ -104,7 +104,11 @@ impl<'c> Warps<'_, 'c> {
 
     /// One bit per lane as 32 bits per warp, lane 0 lowest.
     pub(super) fn bits_per_warp(&self, predicates: Value<'c>) -> Value<'c> {
-        self.builder.reinterpret(predicates, self.int_type(Per::Warp))
+        if self.lanes >= 32 {
+            return self.builder.reinterpret(predicates, self.int_type(Per::Warp));
+        }
+        let bits = self.builder.reinterpret(predicates, self.context().int(self.lanes));
+        self.builder.zext(bits, self.context().int(32))
     }
 
     /// Active lanes as 32 bits per warp.

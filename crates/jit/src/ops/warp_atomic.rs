@@ -67,7 +67,6 @@ pub(crate) fn atomic<'c>(
     values: &[LaneValue<'c>],
     want_result: bool,
 ) -> LaneResults<'c> {
-    warps.check();
     let per_element = if spec.op == AtomicOp::Cas { 2 } else { 1 };
     let mut results = LaneResults::new();
     for (idx, values) in values.chunks_exact(per_element).enumerate() {
@@ -179,7 +178,7 @@ struct Body<'a, 'c> {
     item: Type<'c>,
     strength: Strength,
     values: Vec<LaneValue<'c>>,
-    /// Active lanes, 32 bits per warp; `None` when all are.
+    /// Active lanes, 32 bits per warp (begun ones too); `None` when all are.
     bits: Option<Value<'c>>,
     want_result: bool,
 }
@@ -200,6 +199,13 @@ struct Slots<'c> {
 impl<'c> Body<'_, 'c> {
     fn int(&self, bits: u32) -> Type<'c> {
         self.builder.context().int(bits)
+    }
+
+    /// The active lanes as an integer with a bit per lane; `None` when all are.
+    fn lane_bits(&self) -> Option<Value<'c>> {
+        let ty = self.int(self.lanes);
+        self.bits
+            .map(|bits| if self.lanes < 32 { self.builder.trunc(bits, ty) } else { self.builder.reinterpret(bits, ty) })
     }
 
     fn block(&self, name: &str) -> crate::llvm::Label<'c> {
@@ -250,10 +256,9 @@ impl<'c> Body<'_, 'c> {
         let slots = self.spill(addresses);
         let some_active = self.block("some");
         let none_active = self.block("none");
-        match self.bits {
+        match self.lane_bits() {
             None => builder.branch(some_active),
-            Some(bits) => {
-                let any = builder.reinterpret(bits, self.int(self.lanes));
+            Some(any) => {
                 let none = builder.icmp(IntPredicate::Eq, any, any.ty().zero());
                 builder.cond_branch(none, none_active, some_active);
             }
@@ -346,10 +351,9 @@ impl<'c> Body<'_, 'c> {
     /// The first active lane's address, and whether all active lanes have the same.
     fn first_address(&self, addresses: Addresses<'c>, slots: Slots<'c>) -> (Value<'c>, Value<'c>) {
         let builder = self.builder;
-        let first_lane = match self.bits {
+        let first_lane = match self.lane_bits() {
             None => self.int(64).zero(),
             Some(bits) => {
-                let bits = builder.reinterpret(bits, self.int(self.lanes));
                 let is_poison = self.int(1).all_ones();
                 let first = builder.intrinsic("llvm.cttz", &[bits.ty()], &[bits, is_poison]);
                 builder.resize(first, self.int(64), false)
@@ -364,8 +368,8 @@ impl<'c> Body<'_, 'c> {
         let leader = self.read_lane(slot, vector.ty().scalar(), first_lane);
         let differs = builder.icmp(IntPredicate::Ne, vector, builder.splat(leader, self.lanes));
         let mut differs = builder.reinterpret(differs, self.int(self.lanes));
-        if let Some(bits) = self.bits {
-            differs = builder.and(differs, builder.reinterpret(bits, differs.ty()));
+        if let Some(bits) = self.lane_bits() {
+            differs = builder.and(differs, bits);
         }
         (first, builder.icmp(IntPredicate::Eq, differs, differs.ty().zero()))
     }
@@ -374,7 +378,7 @@ impl<'c> Body<'_, 'c> {
     fn combined(&self, combine: Associative, pointer: Value<'c>) {
         let builder = self.builder;
         let mut vector = self.values[0].vector(builder, self.lanes);
-        if let Some(bits) = self.bits {
+        if let Some(bits) = self.lane_bits() {
             let active = builder.reinterpret(bits, self.int(1).vector(self.lanes));
             vector = builder.select(active, vector, combine.identity(vector.ty()));
         }
@@ -491,7 +495,8 @@ impl<'c> Body<'_, 'c> {
         let (each_warp, next_warp, done) = (self.block("warp"), self.block("next_warp"), self.block("done_lanes"));
         builder.branch(each_warp);
         builder.position(each_warp);
-        let n_warps = self.lanes / 32;
+        let (n_warps, per_warp) = (self.lanes.div_ceil(32), self.lanes.min(32));
+        let everyone = int32.constant(u64::from(u32::MAX >> (32 - per_warp)));
         let phi = |start: Value<'c>, from| {
             let phi = builder.phi(start.ty());
             builder.add_incoming(phi, start, from);
@@ -501,11 +506,11 @@ impl<'c> Body<'_, 'c> {
         let warp = if n_warps == 1 { int64.zero() } else { phi(int64.zero(), before) };
         let register = carried.map(|start| if n_warps == 1 { start } else { phi(start, before) });
         let base = builder.mul(warp, int64.constant(32));
-        let bits = slots.bits.map_or_else(|| int32.all_ones(), |slot| self.read_lane(slot, int32, warp));
+        let bits = slots.bits.map_or(everyone, |slot| self.read_lane(slot, int32, warp));
 
         // What the register holds when a warp is done, from each way through it.
         let mut ends = Vec::new();
-        let full = builder.icmp(IntPredicate::Eq, bits, int32.all_ones());
+        let full = builder.icmp(IntPredicate::Eq, bits, everyone);
         let (straight, by_bit) = (self.block("straight"), self.block("by_bit"));
         if unroll {
             builder.cond_branch(full, straight, by_bit);
@@ -515,8 +520,8 @@ impl<'c> Body<'_, 'c> {
         builder.position(straight);
         if unroll {
             let mut current = register;
-            for lane in 0..32 {
-                current = step(builder.add(base, int64.constant(lane)), current);
+            for lane in 0..per_warp {
+                current = step(builder.add(base, int64.constant(u64::from(lane))), current);
             }
             ends.push((builder.block(), current));
             builder.branch(next_warp);
