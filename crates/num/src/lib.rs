@@ -18,6 +18,7 @@ mod error;
 mod pool;
 mod simd;
 
+pub mod fft;
 pub mod gemm;
 
 pub use error::Error;

@@ -17,6 +17,7 @@ pub mod driver;
 pub mod isa;
 pub mod kernel;
 pub mod pack;
+pub mod parts;
 pub mod tile;
 pub mod vector;
 pub mod view;
