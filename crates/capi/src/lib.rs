@@ -1,8 +1,10 @@
-//! `libvgpu.so`: the engine of a process.
+//! `libvgpu.so`: the engine of a process, and the C API of `vgpu/runtime.h`.
 //!
 //! Model. A process holds one engine: the first library that contains one. Faces (`libcuda.so.1`, and `libcudart` through it)
 //! find it by the symbol [`vgpu_engine_1`], which gives the address of each function by name. The number in the name is the
 //! version of that contract.
+
+mod functions;
 
 use std::ffi::{CStr, c_char};
 

@@ -13,7 +13,7 @@ use crate::status::{Result, Status};
 use crate::stream::{self, Stream};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use vgpu_runtime::StreamClass;
 
@@ -34,6 +34,8 @@ pub(crate) struct Context {
     destroyed: AtomicBool,
     told: AtomicBool,
     pub(crate) legacy: Arc<Stream>,
+    /// Blocking streams that are being captured: the legacy stream must not be used meanwhile.
+    pub(crate) n_captures: AtomicUsize,
     /// Contexts whose memory this one may use.
     pub(crate) peers: Mutex<Vec<u64>>,
     /// Limits that are remembered and have no effect.
@@ -56,6 +58,7 @@ impl Context {
                 id,
                 ordinal,
                 legacy: Stream::special(context, id, legacy),
+                n_captures: AtomicUsize::new(0),
                 runtime,
                 is_primary,
                 flags: AtomicU32::new(flags),

@@ -23,7 +23,6 @@ pub(crate) enum Kind {
     Graph,
     Node,
     GraphExec,
-    UserObject,
 }
 
 const MARK: u64 = 1 << 46;

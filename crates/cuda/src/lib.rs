@@ -13,7 +13,6 @@
 //!
 //! What it does not do: run anything itself (the runtime does), textures and arrays, IPC, graphics interoperability.
 #![deny(unsafe_code)]
-#![allow(dead_code, reason = "graphs and virtual memory, which use the rest, come with the next change")]
 
 #[allow(unsafe_code, reason = "the C boundary; its header has the rules")]
 mod abi;
@@ -24,6 +23,7 @@ mod status;
 
 mod context;
 mod driver;
+mod graph;
 mod image;
 mod jit;
 mod memory;

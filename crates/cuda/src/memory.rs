@@ -7,6 +7,7 @@
 use crate::abi::host_place;
 use crate::context::Context;
 use crate::driver::{self, driver};
+use crate::pool::POOLS;
 use crate::status::{Result, Status};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,10 +96,20 @@ pub(crate) fn alloc_device(context: &Arc<Context>, bytes: u64, origin: Origin, f
 
 /// Frees device or managed memory; who made it does not matter.
 pub(crate) fn free_device(address: u64) -> Result<()> {
+    take_device(address)?.context.runtime.free(DevicePtr(address))?;
+    Ok(())
+}
+
+/// Takes device or managed memory out of the registry and its pool's account; the caller frees it.
+pub(crate) fn take_device(address: u64) -> Result<Arc<Allocation>> {
     let of_device = |origin| matches!(origin, Origin::Device | Origin::Managed | Origin::Pool(_));
     let allocation = unregister(address, of_device).ok_or(Status::INVALID_VALUE)?;
-    allocation.context.runtime.free(DevicePtr(address))?;
-    Ok(())
+    if let Origin::Pool(pool) = allocation.origin
+        && let Some(pool) = POOLS.find(pool)
+    {
+        pool.freed(allocation.bytes);
+    }
+    Ok(allocation)
 }
 
 /// Page-locked host memory.

@@ -5,10 +5,12 @@
 //! the runtime.
 
 use crate::context::{self, Context};
+use crate::driver::lock;
+use crate::graph::Capture;
 use crate::handle::{Kind, Table};
 use crate::status::{Result, Status};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use vgpu_runtime::StreamClass;
 
 /// What stream 0 is.
@@ -39,13 +41,37 @@ pub(crate) struct Stream {
     pub(crate) context_id: u64,
     pub(crate) flags: u32,
     pub(crate) id: u64,
+    is_capturing: AtomicBool,
+    capture: Mutex<Option<Arc<Capture>>>,
 }
 
 impl Stream {
+    fn new(context: &Weak<Context>, context_id: u64, runtime: vgpu_runtime::Stream, flags: u32) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let (is_capturing, capture) = (AtomicBool::new(false), Mutex::new(None));
+        Self { runtime, context: Weak::clone(context), context_id, flags, id, is_capturing, capture }
+    }
+
+    /// The capture that it takes part in.
+    pub(crate) fn capture(&self) -> Option<Arc<Capture>> {
+        if !self.is_capturing.load(Ordering::Acquire) {
+            return None;
+        }
+        lock(&self.capture).clone()
+    }
+
+    pub(crate) fn set_capture(&self, capture: Option<Arc<Capture>>) {
+        self.is_capturing.store(capture.is_some(), Ordering::Release);
+        *lock(&self.capture) = capture;
+    }
+
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.runtime.class() == StreamClass::Blocking
+    }
+
     /// The legacy or a thread's stream.
     pub(crate) fn special(context: &Weak<Context>, context_id: u64, runtime: vgpu_runtime::Stream) -> Arc<Self> {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { runtime, context: Weak::clone(context), context_id, flags: 0, id })
+        Arc::new(Self::new(context, context_id, runtime, 0))
     }
 
     /// The context it belongs to, unless that has ended.
@@ -74,8 +100,7 @@ pub(crate) fn create(flags: u32, priority: i32) -> Result<u64> {
     let context = context::healthy()?;
     let class = if flags & NON_BLOCKING != 0 { StreamClass::Free } else { StreamClass::Blocking };
     let runtime = context.runtime.create_stream_with(class, priority.clamp(PRIORITIES.0, PRIORITIES.1));
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    STREAMS.insert(Stream { runtime, context: Arc::downgrade(&context), context_id: context.id, flags, id })
+    STREAMS.insert(Stream::new(&Arc::downgrade(&context), context.id, runtime, flags))
 }
 
 /// The stream of a handle.
@@ -93,6 +118,9 @@ pub(crate) struct Event {
     pub(crate) context: Weak<Context>,
     pub(crate) context_id: u64,
     pub(crate) flags: u32,
+    pub(crate) handle: u64,
+    /// When it was last recorded in a capture: which, and the nodes it stands for.
+    pub(crate) captured: Mutex<Option<(Weak<Capture>, Vec<usize>)>>,
 }
 
 /// `CU_EVENT_DISABLE_TIMING`.
@@ -110,7 +138,10 @@ pub(crate) fn create_event(flags: u32) -> Result<u64> {
     }
     let context = context::healthy()?;
     let runtime = vgpu_runtime::Event::new();
-    EVENTS.insert(Event { runtime, context: Arc::downgrade(&context), context_id: context.id, flags })
+    let (context, context_id) = (Arc::downgrade(&context), context.id);
+    EVENTS.insert_with(|handle| {
+        Arc::new(Event { runtime, context, context_id, flags, handle, captured: Mutex::new(None) })
+    })
 }
 
 /// The streams and events of a context end.

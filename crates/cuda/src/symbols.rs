@@ -48,11 +48,6 @@ pub fn symbol(name: &str) -> Option<usize> {
     Some(SYMBOLS[idx].refusal as usize)
 }
 
-/// True when the symbol does what CUDA says instead of refusing.
-pub(crate) fn is_implemented(name: &str) -> bool {
-    implemented().contains_key(name)
-}
-
 /// How `cuGetProcAddress` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {

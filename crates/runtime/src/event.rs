@@ -86,6 +86,11 @@ impl Event {
         record
     }
 
+    /// True when it was ever recorded.
+    pub fn was_recorded(&self) -> bool {
+        self.latest().is_some()
+    }
+
     /// True when the latest record is complete, or there is none.
     pub fn is_complete(&self) -> bool {
         self.latest().is_none_or(|record| record.completed_at().is_some())

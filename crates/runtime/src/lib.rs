@@ -12,6 +12,7 @@ mod context;
 mod device;
 mod error;
 mod event;
+mod graph;
 mod kernel;
 mod launch;
 mod memory;
@@ -41,6 +42,8 @@ pub use device::{
 pub use error::{Error, Fault};
 pub use event::Event;
 pub use exec::host::HostPtr;
+pub use exec::mapping::{Access, Physical, Reservation};
+pub use graph::{Executable, Graph, GraphError};
 pub use kernel::{Kernel, KernelAttributes};
 pub use launch::LaunchConfig;
 pub use memory::HostMemory;

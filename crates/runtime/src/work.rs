@@ -31,6 +31,8 @@ pub enum Work {
     Record(Event),
     /// Waits for an event.
     Wait(Event),
+    /// Several operations, one after the other.
+    Sequence(Arc<[Work]>),
     /// Nothing: a point that others can depend on.
     Nothing,
 }
@@ -44,6 +46,7 @@ impl fmt::Debug for Work {
             Self::Host(_) => f.write_str("Host"),
             Self::Record(_) => f.write_str("Record"),
             Self::Wait(_) => f.write_str("Wait"),
+            Self::Sequence(steps) => f.debug_list().entries(steps.iter()).finish(),
             Self::Nothing => f.write_str("Nothing"),
         }
     }
@@ -65,6 +68,7 @@ impl Stream {
             }
             Work::Record(event) => self.record(event),
             Work::Wait(event) => self.wait(event),
+            Work::Sequence(steps) => steps.iter().try_for_each(|step| self.submit(step)),
             Work::Nothing => Ok(()),
         }
     }

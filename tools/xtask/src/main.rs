@@ -10,6 +10,7 @@ mod ci;
 mod demo;
 mod licences;
 mod metadata;
+mod programs;
 mod python;
 mod setup;
 mod shell;
@@ -18,6 +19,7 @@ mod tidy;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The project's own commands.
@@ -52,6 +54,12 @@ enum Command {
         #[arg(long, default_value_t = 30)]
         minutes: u64,
     },
+    /// Build the C libraries and install them with header, pkg-config and CMake files.
+    Install {
+        /// Where `lib` and `include` go.
+        #[arg(long)]
+        prefix: PathBuf,
+    },
     /// Install what the other commands need, and say what was found.
     Setup,
 }
@@ -83,6 +91,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::tidy(),
         Command::Bench { suite, rest } => demo::bench(suite, &rest),
         Command::Soak { minutes } => test::soak(minutes),
+        Command::Install { prefix } => setup::toolchain().and_then(|()| programs::install(&prefix, true)),
         Command::Setup => setup::report(),
     }
 }

@@ -68,12 +68,6 @@ impl<T: Copy> Out<T> {
     }
 }
 
-impl Out<c_void> {
-    pub(crate) const fn bytes(self) -> Out<u8> {
-        Out(self.0.cast())
-    }
-}
-
 impl Out<u8> {
     /// Writes text with its zero byte, cut off to `room` bytes.
     pub(crate) fn set_text(self, text: &str, room: usize) -> Result<()> {
@@ -124,6 +118,11 @@ impl<T: Copy> In<T> {
         Ok(unsafe { self.0.add(idx).read_unaligned() })
     }
 
+    /// The same place as one of another type.
+    pub(crate) const fn cast<U>(self) -> In<U> {
+        In(self.0.cast())
+    }
+
     /// `n` elements; null is an error unless `n` is 0.
     pub(crate) fn list(self, n: usize) -> Result<Vec<T>> {
         (0..n).map(|idx| self.get_at(idx)).collect()
@@ -150,11 +149,6 @@ impl<T: Copy> In<T> {
         let text = unsafe { CStr::from_ptr(self.0.cast::<c_char>()) };
         Ok(text.to_string_lossy().into_owned())
     }
-}
-
-/// The text at an address, which a link option or an image gave.
-pub(crate) fn link_text(address: u64) -> Result<String> {
-    In::<c_char>::at_address(address).text()
 }
 
 /// Host memory that an operation will use; the caller keeps it valid as CUDA demands.
@@ -224,11 +218,6 @@ callback!(
     /// `CUoccupancyB2DSize`.
     OccupancyCallback(block_threads: c_int) -> usize
 );
-callback!(
-    /// The destructor of a user object.
-    FreeCallback(data: *mut c_void) -> ()
-);
-
 impl HostCallback {
     /// From a function address inside a structure.
     pub(crate) fn at_address(address: u64) -> Self {

@@ -36,14 +36,14 @@ entries! {
     }
 
     fn cuEventRecord | cuEventRecord_ptsz [mode](event: u64, stream: u64) {
-        work::record(&stream::resolve(stream, mode)?, &EVENTS.get(event)?)
+        work::record(&stream::resolve(stream, mode)?, &EVENTS.get(event)?, false)
     }
 
     fn cuEventRecordWithFlags | cuEventRecordWithFlags_ptsz [mode](event: u64, stream: u64, flags: u32) {
         if flags > 1 {
             return Err(Status::INVALID_VALUE);
         }
-        work::record(&stream::resolve(stream, mode)?, &EVENTS.get(event)?)
+        work::record(&stream::resolve(stream, mode)?, &EVENTS.get(event)?, flags == 1)
     }
 
     fn cuEventQuery(event: u64) {

@@ -7,7 +7,6 @@ use crate::status::{Result, Status};
 use crate::stream::{self, Default, EVENTS};
 use crate::work;
 use std::ffi::c_void;
-use std::sync::Arc;
 use vgpu_runtime::{Kernel, LaunchConfig as Shape};
 use vgpu_types::Dim3;
 
@@ -85,17 +84,7 @@ fn launch(function: u64, shape: &Shape, stream: u64, args: In<*const u8>, extra:
         }
     };
     read_params(&kernel, args, extra, buffer)?;
-    run(&stream, &kernel, shape, buffer)
-}
-
-fn run(stream: &Arc<stream::Stream>, kernel: &Kernel, shape: &Shape, params: &[u8]) -> Result<()> {
-    work::launch(stream, kernel, shape, params).map_err(|error| {
-        let told = matches!(error, vgpu_runtime::Error::Compile { .. } | vgpu_runtime::Error::Code { .. });
-        if told {
-            log::once(&error.to_string(), "");
-        }
-        Status::from(error)
-    })
+    work::launch(&stream, &function, &kernel, shape, buffer)
 }
 
 fn shape(grid: [u32; 3], block: [u32; 3], shared: u32, cooperative: bool) -> Shape {
@@ -135,7 +124,7 @@ fn launch_ex(
     launch(function, &shape, config.stream, args, extra, mode)?;
     for event in events {
         // The event may be recorded later than at the earliest moment that it allows.
-        work::record(&stream::resolve(config.stream, mode)?, &EVENTS.get(event)?)?;
+        work::record(&stream::resolve(config.stream, mode)?, &EVENTS.get(event)?, false)?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The functions of the driver API, one file per section of `cuda.h`.
 
+mod capture;
 mod context;
 mod copy;
 mod device;
 mod event;
+mod exec;
 mod fill;
 mod function;
+mod graph;
 mod init;
 mod launch;
 mod library;
@@ -16,15 +19,19 @@ mod peer;
 mod pointer;
 mod pool;
 mod stream;
+mod vmm;
 
 /// All of them.
 pub(crate) static FILES: &[&[crate::abi::Function]] = &[
+    capture::ENTRIES,
     context::ENTRIES,
     copy::ENTRIES,
     device::ENTRIES,
     event::ENTRIES,
+    exec::ENTRIES,
     fill::ENTRIES,
     function::ENTRIES,
+    graph::ENTRIES,
     init::ENTRIES,
     launch::ENTRIES,
     library::ENTRIES,
@@ -35,4 +42,5 @@ pub(crate) static FILES: &[&[crate::abi::Function]] = &[
     pointer::ENTRIES,
     pool::ENTRIES,
     stream::ENTRIES,
+    vmm::ENTRIES,
 ];

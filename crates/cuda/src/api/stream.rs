@@ -57,7 +57,7 @@ entries! {
             return Err(Status::INVALID_VALUE);
         }
         let stream = stream::resolve(handle, mode)?;
-        work::wait(&stream, &EVENTS.get(event)?)
+        work::wait(&stream, &EVENTS.get(event)?, flags == 1)
     }
 
     fn cuStreamAddCallback | cuStreamAddCallback_ptsz [mode](
@@ -128,11 +128,11 @@ entries! {
 
     fn cuCtxRecordEvent(context: u64, event: u64) {
         let context = context::find(context)?;
-        work::record(&context.legacy, &EVENTS.get(event)?)
+        work::record(&context.legacy, &EVENTS.get(event)?, false)
     }
 
     fn cuCtxWaitEvent(context: u64, event: u64) {
         let context = context::find(context)?;
-        work::wait(&context.legacy, &EVENTS.get(event)?)
+        work::wait(&context.legacy, &EVENTS.get(event)?, false)
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod frame;
 pub(crate) mod guard;
 pub(crate) mod host;
 pub(crate) mod library;
+pub(crate) mod mapping;
 pub(crate) mod os;
 pub(crate) mod reloc;
 pub(crate) mod resident;
