@@ -11,6 +11,7 @@ mod record;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use workloads::NATIVE_FLAGS;
 
 /// Benchmarks of vgpu.
 #[derive(Parser)]

@@ -22,7 +22,7 @@ pub fn save(suite: &str, device: &str, results: &Value) -> Result<()> {
             "commit": first_line(root().as_path(), "git", &["describe", "--always", "--dirty", "--abbrev=12"]),
             "cc": first_line(root().as_path(), "cc", &["--version"]),
             "rustc": first_line(root().as_path(), "rustc", &["--version"]),
-            "native_flags": workloads::NATIVE_FLAGS,
+            "native_flags": crate::NATIVE_FLAGS,
         },
         "device": device,
         "results": results,

@@ -24,10 +24,14 @@ pub fn demo() -> Result<()> {
 /// # Errors
 /// Something is missing, or the suite fails. A peer that cannot be had is a remark in the table, not an error.
 pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
-    setup::toolchain()?;
-    shell::run(shell::cargo().args(["build", "--release", "--package", "bench"]))?;
+    // The market's suite is a program of its own, which needs no LLVM.
+    let package = if matches!(suite, Suite::Market) { "market-bench" } else { "bench" };
+    if !matches!(suite, Suite::Market) {
+        setup::toolchain()?;
+    }
+    shell::run(shell::cargo().args(["build", "--release", "--package", package]))?;
     let target = Metadata::load()?.target_directory;
-    let mut command = shell::program(target.join("release/bench"));
+    let mut command = shell::program(target.join("release").join(package));
     command.arg(suite.name());
     if matches!(suite, Suite::Kernels) {
         match python::environment(OPENCL_PACKAGES) {

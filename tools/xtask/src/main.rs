@@ -71,6 +71,8 @@ pub enum Suite {
     Kernels,
     /// Launch and compile latencies, and memory over a million launches.
     Launch,
+    /// The market: book, journal, clearing, sharing on recorded demand.
+    Market,
 }
 
 impl Suite {
@@ -79,6 +81,7 @@ impl Suite {
         match self {
             Self::Kernels => "kernels",
             Self::Launch => "launch",
+            Self::Market => "market",
         }
     }
 }
