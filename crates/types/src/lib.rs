@@ -17,11 +17,13 @@
 
 mod diagnostic;
 mod dim3;
+mod gate;
 mod index;
 mod span;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use dim3::Dim3;
+pub use gate::{Change, Controls, GateToken};
 pub use index::IndexVec;
 pub use span::{LineColumn, LineMap, Span};
 

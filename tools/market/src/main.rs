@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod demand;
+mod jobs;
 mod manipulation;
+mod policy;
 mod random;
 #[path = "../../bench/src/record.rs"]
 mod record;
@@ -38,16 +40,17 @@ struct Options {
 
 fn run(options: &Options) -> Result<()> {
     let speed = speed::measure(options.commands, options.journal.as_deref())?;
+    let (signals_mops, policy) = policy::measure()?;
     let (demand, source) = demand::load(options.traces.as_deref())?;
     println!("\nsharing: {source}");
     let sharing = sharing::compare(&demand);
+    let jobs = jobs::compare(options.traces.as_deref())?;
     let manipulation = manipulation::search();
-    let results =
-        json!({ "speed": speed.table, "trace": source, "sharing": sharing.table, "manipulation": manipulation });
+    let results = json!({ "speed": speed.table, "policy": policy, "trace": source, "sharing": sharing.table, "jobs": jobs, "manipulation": manipulation });
     record::save("market", "the market on one core", &results)?;
     println!(
-        "RESULT book_mops={:.1} durable_mops={:.2} p9999_us={:.2} clear_ms={:.3} worst_tenant_gain={:.3}",
-        speed.book_mops, speed.durable_mops, speed.p9999_us, speed.clear_ms, sharing.worst_tenant_gain
+        "RESULT book_mops={:.1} durable_mops={:.2} p9999_us={:.2} signals_mops={:.1} clear_ms={:.3} worst_tenant_gain={:.3}",
+        speed.book_mops, speed.durable_mops, speed.p9999_us, signals_mops, speed.clear_ms, sharing.worst_tenant_gain
     );
     Ok(())
 }

@@ -17,7 +17,7 @@ impl Random {
 
     /// Below `n`.
     pub const fn below(&mut self, n: u32) -> u32 {
-        ((self.next() >> 32) * n as u64 >> 32) as u32
+        (((self.next() >> 32) * n as u64) >> 32) as u32
     }
 
     /// In 0..1.
