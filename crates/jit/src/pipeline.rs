@@ -2,11 +2,12 @@
 
 use crate::emit::{self, ENTRY_SYMBOL};
 use crate::llvm::{Context, Level};
+use crate::middle::advance::advances;
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
 use crate::middle::layout::Layout;
 use crate::middle::{Program, calls, lanes, prepare, promote, results, ssa};
-use crate::{EntryKind, JitError, KernelLayout, ObjectCode, Specialization, Target};
+use crate::{EntryKind, Isa, JitError, KernelLayout, ObjectCode, Specialization, Target};
 use std::fmt::Write as _;
 use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
 
@@ -137,10 +138,13 @@ impl<'m> Compilation<'m> {
     }
 
     fn emit(&self, context: &Context) -> Result<u32, JitError> {
+        let advances = (self.resumable && self.target.isa == Isa::Avx512)
+            .then(|| advances(&self.program, |reg| self.analysis.shapes[reg].as_constant()));
         let input = emit::Input {
             kernel_name: &self.function.name,
             program: &self.program,
             analysis: &self.analysis,
+            advances,
             live_out: &self.live_out,
             geometry: self.geometry,
             addresses: &self.addresses,

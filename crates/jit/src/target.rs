@@ -94,7 +94,7 @@ fn features(isa: Isa) -> String {
         names.extend(["avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"]);
     }
     if isa >= Isa::Avx512 {
-        names.extend(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "evex512"]);
+        names.extend(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "evex512", "prfchw"]);
         let optional = [
             ("avx512vbmi", has!("avx512vbmi")),
             ("avx512vbmi2", has!("avx512vbmi2")),

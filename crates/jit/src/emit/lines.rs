@@ -8,11 +8,19 @@
 //!   store takes those that lie in the next one, if there are any. A masked store that crosses a line takes several times as long
 //!   even when all its lanes lie on one side, and holds up loads from the other side.
 //!
+//! * What the next block will access, in kernels whose programs wait for each other: their blocks are many short pieces of rows
+//!   far apart, which hardware does not foresee, and too long for the processor to look ahead to the next. Each access of a
+//!   run prefetches the same run one block further ([`crate::middle::advance`]). Where a block is one program, hardware does
+//!   as well by itself.
+//!
 //! Only for AVX-512, where a register is a line. No byte is touched that lies in a line without an active lane.
 
 use super::Emitter;
 use crate::Isa;
 use crate::llvm::{IntOp, IntPredicate, Value};
+use crate::middle::advance::Advance;
+use crate::middle::prepare::suspends;
+use vgpu_ptx::ir::{Access, Inst, Operand, Space};
 
 /// Bytes of a line, and of a register.
 pub(super) const LINE: u32 = 64;
@@ -69,6 +77,36 @@ impl<'c> Emitter<'c, '_> {
             .collect();
         let joined = lines.windows(2).map(|pair| (per, self.b.shuffle(pair[0], pair[1], shift..shift + per)));
         Some(self.concatenate(joined.collect()))
+    }
+
+    /// Bytes from what this block accesses with `inst` to what the next one will, where that is known and worth a prefetch.
+    pub(super) fn step_ahead(&self, inst: &Inst, access: &Access) -> Option<i64> {
+        let far = matches!(access.space, Space::Global | Space::Generic);
+        let Operand::Reg(address) = inst.srcs[0] else { return None };
+        match self.input.advances.as_ref()?[address] {
+            Advance::By(bytes) if bytes != 0 && far && !self.walks_tiles() => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Inside a loop with barriers, which walks on from tile to tile by itself.
+    fn walks_tiles(&self) -> bool {
+        let program = self.input.program;
+        program.loops.iter().filter(|found| (found.first..=found.last).contains(&self.current)).any(|found| {
+            let blocks = &program.blocks[found.first..=found.last];
+            blocks.iter().flat_map(|block| &block.insts).any(|inst| suspends(&inst.op))
+        })
+    }
+
+    /// Prefetches what the next block, `step` bytes further, will access where this one accesses `bytes` bytes at `pointer`.
+    pub(super) fn prefetch_ahead(&mut self, step: Option<i64>, pointer: Value<'c>, bytes: u32, for_store: bool) {
+        let Some(step) = step else { return };
+        for line in 1..=i64::from(bytes.div_ceil(LINE)) {
+            // The run's end rather than its start: the start is often in a line that this block loads.
+            let at = self.b.offset_by(pointer, step + line * i64::from(LINE) - 1);
+            let (for_store, near, data) = (self.i32(u32::from(for_store)), self.i32(3), self.i32(1));
+            self.b.intrinsic("llvm.prefetch", &[at.ty()], &[at, for_store, near, data]);
+        }
     }
 
     /// Stores the lanes of `run` that `mask` names, line by line. False where a plain store does as well.

@@ -6,7 +6,7 @@
 
 use super::Emitter;
 use super::address::{Place, Segment, SegmentKind, Strided};
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, RUN, Rows};
 use crate::JitError;
 use crate::llvm::{Label, Ordering, Type, Value};
 use crate::middle::operands::source_width;
@@ -134,7 +134,7 @@ impl<'c> Emitter<'c, '_> {
             Place::PerLane(lanes) => {
                 let span = i64::from(access.ty.bytes() * access.vector);
                 match self.neighbours(lanes, span, mask) {
-                    Some(found) => self.load_neighbours(access, place, &found, mask),
+                    Some(found) => self.load_neighbours(inst, access, place, &found, mask),
                     None => self.gather(access, place, mask),
                 }
             }
@@ -145,6 +145,7 @@ impl<'c> Emitter<'c, '_> {
     /// Runs of neighbouring lanes as plain loads, when the lanes turn out to be neighbours.
     fn load_neighbours(
         &mut self,
+        inst: &Inst,
         access: &Access,
         place: &Place<'c>,
         found: &Neighbours<'c>,
@@ -154,15 +155,57 @@ impl<'c> Emitter<'c, '_> {
         self.b.cond_branch(found.condition, fast, slow);
         self.b.position(fast);
         let n = access.vector;
+        let step = self.step_ahead(inst, access);
         let mut parts: Vec<Vec<(u32, Value<'c>)>> = vec![Vec::new(); n as usize];
         for &(segment, pointer) in &found.runs {
             let all = self.load_run(access, pointer, segment, mask, None);
+            self.prefetch_ahead(step, pointer, segment.len * access.ty.bytes() * n, false);
             for idx in 0..n {
                 parts[idx as usize].push((segment.len, self.every(all, segment.len, n, idx)));
             }
         }
         let quick: Elements<'c> = parts.into_iter().map(|pieces| self.concatenate(pieces)).collect();
-        self.or_gather(access, place, mask, quick, slow, join)
+        let Place::PerLane(lanes) = place else { return self.or_gather(access, place, mask, quick, slow, join) };
+        let from_quick = self.b.block();
+        self.b.branch(join);
+        self.b.position(slow);
+        let rows = if n == 1 { self.rows(lanes, i64::from(access.ty.bytes()), mask) } else { None };
+        let exact = match rows {
+            None => self.gather(access, place, mask),
+            Some(rows) => {
+                let (two, slow, join) = (self.new_block("rows"), self.new_block("scattered"), self.new_block("loaded"));
+                self.b.cond_branch(rows.condition, two, slow);
+                self.b.position(two);
+                let quick = self.load_rows(access, &rows, step);
+                self.or_gather(access, place, mask, quick, slow, join)
+            }
+        };
+        let from_slow = self.b.block();
+        self.b.branch(join);
+        self.b.position(join);
+        let merge = |(a, b): (Value<'c>, Value<'c>)| {
+            let phi = self.b.phi(a.ty());
+            self.b.add_incoming(phi, a, from_quick);
+            self.b.add_incoming(phi, b, from_slow);
+            phi
+        };
+        quick.into_iter().zip(exact).map(merge).collect()
+    }
+
+    /// Every sixteen lanes from two runs.
+    fn load_rows(&mut self, access: &Access, rows: &Rows<'c>, step: Option<i64>) -> Elements<'c> {
+        let ty = self.element_type(access).vector(RUN);
+        let align = self.i32(Self::align(access));
+        let mut parts = Vec::new();
+        for piece in &rows.pieces {
+            let mut value = ty.zero();
+            for &(lanes, pointer) in piece {
+                value = self.b.intrinsic("llvm.masked.load", &[ty, pointer.ty()], &[pointer, align, lanes, value]);
+                self.prefetch_ahead(step, pointer, RUN * access.ty.bytes(), false);
+            }
+            parts.push((RUN, value));
+        }
+        std::iter::once(self.concatenate(parts)).collect()
     }
 
     /// Ends the path that loaded `quick`, gathers on the path at `slow`, and goes on at `join` with either.
@@ -223,6 +266,7 @@ impl<'c> Emitter<'c, '_> {
             };
         };
         let n = access.vector;
+        let step = self.step_ahead(inst, access);
         let mut parts: Vec<(u32, Elements<'c>)> = Vec::new();
         for segment in segments {
             let pointer = self.segment_pointer(strided, segment);
@@ -234,6 +278,7 @@ impl<'c> Emitter<'c, '_> {
                 SegmentKind::Contiguous => {
                     let phase = Self::segment_phase(strided, segment);
                     let all = self.load_run(access, pointer, segment, mask, phase);
+                    self.prefetch_ahead(step, pointer, segment.len * access.ty.bytes() * n, false);
                     (0..n).map(|idx| self.every(all, segment.len, n, idx)).collect()
                 }
             };
@@ -365,7 +410,7 @@ impl<'c> Emitter<'c, '_> {
         self.b.cond_branch(found.condition, fast, slow);
         self.b.position(fast);
         for &(segment, pointer) in &found.runs {
-            self.store_run(access, &values, segment, pointer, mask);
+            self.store_run(inst, access, &values, segment, pointer, mask);
         }
         self.b.branch(join);
         self.b.position(slow);
@@ -431,12 +476,13 @@ impl<'c> Emitter<'c, '_> {
         let values = self.stored_vectors(inst, access);
         for segment in segments {
             let pointer = self.segment_pointer(strided, segment);
-            self.store_run(access, &values, segment, pointer, mask);
+            self.store_run(inst, access, &values, segment, pointer, mask);
         }
     }
 
     fn store_run(
         &mut self,
+        inst: &Inst,
         access: &Access,
         values: &Elements<'c>,
         segment: Segment,
@@ -444,6 +490,8 @@ impl<'c> Emitter<'c, '_> {
         mask: Option<Value<'c>>,
     ) {
         let run = self.interleave(values, segment);
+        let step = self.step_ahead(inst, access);
+        self.prefetch_ahead(step, pointer, segment.len * access.ty.bytes() * access.vector, true);
         match mask {
             // No streaming stores: LLVM splits them where the address is not known to be 64-byte aligned.
             None => {

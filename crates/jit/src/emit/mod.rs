@@ -28,6 +28,7 @@ mod values;
 
 use crate::llvm::{Builder, Context, Function, Label, Type, Value};
 use crate::middle::Program;
+use crate::middle::advance::Advance;
 use crate::middle::divergence::{Addresses, Analysis};
 use crate::middle::geometry::{Environment, Geometry};
 use crate::middle::symbolic::Sym;
@@ -45,6 +46,8 @@ pub(crate) struct Input<'i> {
     pub(crate) kernel_name: &'i str,
     pub(crate) program: &'i Program,
     pub(crate) analysis: &'i Analysis,
+    /// How values move from block to block, where that is of use.
+    pub(crate) advances: Option<IndexVec<Reg, Advance>>,
     /// Values live at the end of each block.
     pub(crate) live_out: &'i [crate::middle::bitset::BitSet],
     pub(crate) geometry: Geometry,

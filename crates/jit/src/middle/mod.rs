@@ -2,8 +2,10 @@
 //!
 //! Stages, in order: [`calls`] (one function without calls), [`promote`] (variables become registers), [`prepare`] (guards become selects, blocks end at suspension points, loops get one latch and
 //! dedicated exits), [`graph`] (schedule order, loop nest, dominators), [`ssa`], [`shape`] (what lanes have in common),
-//! [`divergence`] (where lanes part and meet), [`lanes`] (how many threads run together).
+//! [`divergence`] (where lanes part and meet), [`lanes`] (how many threads run together), [`advance`] (how addresses move
+//! from block to block).
 
+pub(crate) mod advance;
 pub(crate) mod bitset;
 pub(crate) mod calls;
 pub(crate) mod divergence;
