@@ -1,5 +1,5 @@
-// Accesses that cross cache lines: neighbours in a shared tile that was just stored, in all element sizes, and masked rows of
-// global memory at every phase within a line.
+// Accesses that cross cache lines: neighbours in a shared tile that was just stored, in all element sizes, masked rows of
+// global memory at every phase within a line, and tiles whose rows are longer than sixteen lanes.
 //@ run: kernel=tile32 grid=1 block=16,16
 //@ arg: in x: u32[256] = random(301)
 //@ arg: out out: u32[512] = zeros
@@ -50,6 +50,22 @@
 //@ numpy:     for t in range(64):
 //@ numpy:         if int(x[t]) >> (row & 7) & 1: out[row * 99 + t + 1] = x[t] + np.uint64(row)
 //@ numpy:         if t % 16 < 14 and t >= row: out[1800 + row * 99 + (t ^ 4) + 2] = x[t] * np.uint64(3)
+//@ run: kernel=halo32 grid=3,3 block=16,8
+//@ arg: in x: u32[903] = random(309)
+//@ arg: out out: u32[903] = zeros
+//@ arg: u32 43
+//@ arg: u32 21
+//@ numpy: p = np.zeros((32, 60), np.uint32)
+//@ numpy: p[2:23, 2:45] = x.reshape(21, 43)
+//@ numpy: out = (p[:21, :43] + np.uint32(3) * p[4:25, 1:44] + np.uint32(5) * p[2:23, 4:47]).ravel()
+//@ run: kernel=halo64 grid=3,3 block=16,8
+//@ arg: in x: u64[903] = random(310)
+//@ arg: out out: u64[903] = zeros
+//@ arg: u32 43
+//@ arg: u32 21
+//@ numpy: p = np.zeros((32, 60), np.uint64)
+//@ numpy: p[2:23, 2:45] = x.reshape(21, 43)
+//@ numpy: out = (p[:21, :43] + np.uint64(3) * p[4:25, 1:44] + np.uint64(5) * p[2:23, 4:47]).ravel()
 template <typename T> __device__ void tile(const T *x, T *out) {
     __shared__ T padded[18 * 16], plain[16][16];
     int tx = threadIdx.x, ty = threadIdx.y, t = ty * 16 + tx;
@@ -76,3 +92,16 @@ template <typename T> __device__ void rows(const T *x, T *out) {
 }
 extern "C" __global__ void rows32(const unsigned *x, unsigned *out) { rows(x, out); }
 extern "C" __global__ void rows64(const unsigned long long *x, unsigned long long *out) { rows(x, out); }
+template <typename T> __device__ void halo(const T *x, T *out, int w, int h) {
+    __shared__ T tile[12][20];
+    int tx = threadIdx.x, ty = threadIdx.y, t = ty * 16 + tx, x0 = blockIdx.x * 16 - 2, y0 = blockIdx.y * 8 - 2;
+    for (int i = t; i < 240; i += 128) {
+        int r = i / 20, c = i - r * 20, px = x0 + c, py = y0 + r;
+        tile[r][c] = px >= 0 && px < w && py >= 0 && py < h ? x[py * w + px] : 0;
+    }
+    __syncthreads();
+    int px = blockIdx.x * 16 + tx, py = blockIdx.y * 8 + ty;
+    if (px < w && py < h) out[py * w + px] = tile[ty][tx] + 3 * tile[ty + 4][tx + 1] + 5 * tile[ty + 2][tx + 4];
+}
+extern "C" __global__ void halo32(const unsigned *x, unsigned *out, int w, int h) { halo(x, out, w, h); }
+extern "C" __global__ void halo64(const unsigned long long *x, unsigned long long *out, int w, int h) { halo(x, out, w, h); }

@@ -147,4 +147,54 @@ mod tests {
         assert_eq!(By(0).times(None, By(0), None), By(0));
         assert_eq!(By(1).times(None, By(1), None), Unknown);
     }
+
+    /// How the address of the only global load of a kernel with this body moves.
+    fn of_load(body: &str) -> Advance {
+        let text = format!(
+            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p, .param .u32 w) {{\n\
+             .reg .pred %p<4>; .reg .b32 %r<16>; .reg .b64 %d<8>;\nld.param.u64 %d0, [p]; ld.param.u32 %r0, [w];\n\
+             mov.u32 %r1, %ctaid.x; mov.u32 %r2, %tid.x; mov.u32 %r3, %nctaid.x;\n{body}\n\
+             mul.wide.s32 %d1, %r9, 4; add.s64 %d2, %d0, %d1; ld.global.u32 %r10, [%d2]; st.global.u32 [%d0], %r10; ret; }}"
+        );
+        let module = vgpu_ptx::load(&text).expect("a correct text");
+        let mut function = module.functions[module.function("k").expect("the kernel")].clone();
+        let schedule = crate::middle::prepare::prepare(&mut function).expect("shallow");
+        let program = crate::middle::ssa::construct(function, &schedule);
+        let found = advances(&program, |_| None);
+        let mut loads = program.blocks.iter().flat_map(|block| &block.insts).filter_map(|inst| match &inst.op {
+            Op::Load(access) if access.space == Space::Global => Some(inst.srcs[0]),
+            _ => None,
+        });
+        of(&found, &loads.next().expect("a load"))
+    }
+
+    #[test]
+    fn addresses_of_tiles_move_by_the_tile() {
+        assert_eq!(of_load("mad.lo.s32 %r9, %r1, 14, %r2;"), By(56));
+        // Clamped to an image, in a row of its own.
+        assert_eq!(
+            of_load("shl.b32 %r4, %r1, 5; or.b32 %r4, %r4, %r2; min.s32 %r5, %r4, %r0; mad.lo.s32 %r9, %r2, %r0, %r5;"),
+            By(128)
+        );
+        // In a loop of the block's own.
+        assert_eq!(
+            of_load(
+                "mov.u32 %r4, %r2;\nL: add.s32 %r4, %r4, 256; setp.lt.s32 %p0, %r4, %r0; @%p0 bra L;\n\
+                     mad.lo.s32 %r9, %r1, 8, %r4;"
+            ),
+            By(32)
+        );
+        assert_eq!(of_load("mul.lo.s32 %r9, %r2, %r0;"), By(0));
+    }
+
+    #[test]
+    fn what_strides_over_the_grid_or_by_an_unknown_step_is_unknown() {
+        assert_eq!(of_load("mul.lo.s32 %r9, %r1, %r0;"), Unknown);
+        assert_eq!(
+            of_load(
+                "mad.lo.s32 %r9, %r1, 256, %r2;\nL: mad.lo.s32 %r9, %r3, 256, %r9; setp.lt.s32 %p0, %r9, %r0; @%p0 bra L;"
+            ),
+            Unknown
+        );
+    }
 }
