@@ -1,7 +1,7 @@
 //! Contracts: what must hold before an action, after it, and always.
 //!
 //! Each kind of action has one contract. Its parts look at a [`View`] of the device, a plain copy of the figures that
-//! matter, before the action and as it would be after it. The table [`CONTRACTS`] has an entry for every kind; a kind
+//! matter, before the action and as it would be after it. The table `CONTRACTS` has an entry for every kind; a kind
 //! without a contract does not compile.
 
 use crate::action::{Effects, Kind, N_KINDS};

@@ -1,8 +1,8 @@
 //! Who gets how much on recorded demand: the market against four other rules.
 //!
-//! A tenant's satisfaction is what it got over what it wanted, summed over the steps in which not everybody could have what
-//! they wanted. Efficiency is what was used over what could have been used. All rules see the same demand, step by step, and
-//! none sees the future.
+//! A tenant's satisfaction is what it got over what it wanted, summed over the whole trace; `tight` is the worst tenant's when
+//! only the steps count in which not everybody could have what they wanted. Efficiency is what was used over what could have
+//! been used. All rules see the same demand, step by step, and none sees the future.
 //! * static: an equal part each, used or not;
 //! * max-min: the smallest demands first, the rest in equal parts;
 //! * proportional: in proportion to demand, as time slicing without shares does;
@@ -56,8 +56,8 @@ pub fn compare(demand: &Demand) -> Sharing {
         for (name, mut rule) in rules {
             let row = run(demand, supply, rule.as_mut());
             println!(
-                "  {name:<14} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3}  {:.1} us per step",
-                row.efficiency, row.jain, row.worst, row.p10, row.median, row.geo, row.micros
+                "  {name:<14} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3}  {:.1} us per step",
+                row.efficiency, row.jain, row.worst, row.p10, row.median, row.geo, row.tight, row.micros
             );
             if name == "market" {
                 market = row.worst;
@@ -66,7 +66,7 @@ pub fn compare(demand: &Demand) -> Sharing {
             }
             rows.push(json!({
                 "gpus": gpus, "rule": name, "efficiency": figure(row.efficiency), "jain": figure(row.jain),
-                "worst": figure(row.worst), "p10": figure(row.p10), "median": figure(row.median), "geo": figure(row.geo),
+                "worst": figure(row.worst), "p10": figure(row.p10), "median": figure(row.median), "geo": figure(row.geo), "tight": figure(row.tight),
             }));
         }
         println!("  worst tenant, market over best other: {:.3}", market / best_other);
@@ -84,11 +84,15 @@ struct Row {
     p10: f64,
     median: f64,
     geo: f64,
+    /// The worst in the contended steps alone.
+    tight: f64,
     micros: f64,
 }
 
 fn run(demand: &Demand, supply: u32, rule: &mut dyn Rule) -> Row {
-    let (mut wanted, mut got) = (vec![0_u64; demand.n_tenants], vec![0_u64; demand.n_tenants]);
+    // Over the whole trace, and over its contended steps.
+    let mut all = vec![(0_u64, 0_u64); demand.n_tenants];
+    let mut tight = all.clone();
     let (mut used, mut usable) = (0_u64, 0_u64);
     let started = Instant::now();
     for step in &demand.steps {
@@ -96,19 +100,18 @@ fn run(demand: &Demand, supply: u32, rule: &mut dyn Rule) -> Row {
         let total: u64 = step.iter().map(|units| u64::from(*units)).sum();
         let taken: u64 = shares.iter().map(|units| u64::from(*units)).sum();
         assert!(taken <= u64::from(supply) && shares.iter().zip(step).all(|(share, wanted)| share <= wanted));
-        if total > u64::from(supply) {
-            used += taken;
-            usable += u64::from(supply);
-            for tenant in 0..demand.n_tenants {
-                wanted[tenant] += u64::from(step[tenant]);
-                got[tenant] += u64::from(shares[tenant]);
+        used += taken;
+        usable += total.min(u64::from(supply));
+        for (tenant, (got, wanted)) in shares.iter().zip(step).enumerate() {
+            let contended = total > u64::from(supply);
+            for sums in [Some(&mut all), contended.then_some(&mut tight)].into_iter().flatten() {
+                sums[tenant].0 += u64::from(*got);
+                sums[tenant].1 += u64::from(*wanted);
             }
         }
     }
     let micros = started.elapsed().as_secs_f64() * 1e6 / demand.steps.len() as f64;
-    let served = got.iter().zip(&wanted).filter(|(_, wanted)| **wanted > 0);
-    let mut satisfaction: Vec<f64> = served.map(|(got, wanted)| *got as f64 / *wanted as f64).collect();
-    satisfaction.sort_unstable_by(f64::total_cmp);
+    let (satisfaction, tight) = (sorted_parts(&all), sorted_parts(&tight));
     let n = satisfaction.len() as f64;
     let (sum, squares): (f64, f64) = satisfaction.iter().fold((0.0, 0.0), |(s, q), x| (s + x, q + x * x));
     let at = |part: f64| satisfaction[((n - 1.0) * part) as usize];
@@ -119,8 +122,17 @@ fn run(demand: &Demand, supply: u32, rule: &mut dyn Rule) -> Row {
         p10: at(0.1),
         median: at(0.5),
         geo: (satisfaction.iter().map(|x| x.max(1e-9).ln()).sum::<f64>() / n).exp(),
+        tight: tight.first().copied().unwrap_or(1.0),
         micros,
     }
+}
+
+/// What was got over what was wanted, of those who wanted something, smallest first.
+fn sorted_parts(sums: &[(u64, u64)]) -> Vec<f64> {
+    let wanting = sums.iter().filter(|(_, wanted)| *wanted > 0);
+    let mut parts: Vec<f64> = wanting.map(|(got, wanted)| *got as f64 / *wanted as f64).collect();
+    parts.sort_unstable_by(f64::total_cmp);
+    parts
 }
 
 struct Static;
