@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vgpu_daemon::{Journal, JournalError};
+use vgpu_daemon::{Durable, Journal, JournalError};
 use vgpu_market::*;
 
 /// A folder that is removed when the test ends.
@@ -189,4 +189,51 @@ fn one_writer() {
     assert!(matches!(second, Err(JournalError::InUse(_))), "{second:?}");
     drop(journal);
     open(&folder.0);
+}
+
+/// A refused command is logged as well, however large it is.
+#[test]
+fn long_commands_are_read_back() {
+    let folder = Folder::new("long");
+    let (mut journal, mut market) = open(&folder.0);
+    let utility = Utility::Linear { values: vec![1; 40_000] };
+    let mut commands = commands(3);
+    commands.insert(4, (0, Command::Declare { tenant: TenantId(0), utility }));
+    for (now_ns, command) in &commands {
+        journal.append(*now_ns, command);
+        let _ = market.apply(*now_ns, command);
+    }
+    journal.commit().expect("written");
+    drop(journal);
+    let (journal, again) = open(&folder.0);
+    assert_eq!((journal.n_durable(), again.hash()), (commands.len() as u64, market.hash()));
+}
+
+#[test]
+fn answers_wait_for_the_disk_and_logs_stay_short() {
+    let folder = Folder::new("durable");
+    let commands = commands(60);
+    let mut durable = Durable::open(&folder.0, config(), 20).expect("opens");
+    let mut straight = Market::new(config()).expect("valid");
+    let mut n_answers = 0;
+    for group in commands.chunks(9) {
+        let mut expected = Vec::new();
+        for (now_ns, command) in group {
+            durable.submit(*now_ns, command).expect("accepted");
+            expected.push((straight.apply(*now_ns, command), straight.events().to_vec()));
+        }
+        assert_eq!(durable.n_held_back(), group.len());
+        let answers = durable.flush().expect("written");
+        n_answers += answers.len();
+        let answers: Vec<_> = answers.into_iter().map(|answer| (answer.outcome, answer.events)).collect();
+        assert_eq!(answers, expected);
+    }
+    assert_eq!(n_answers, commands.len());
+    // Snapshots came with the first flush at or after every twenty commands.
+    assert!(folder.file("snapshot-").ends_with("snapshot-00000000000000000054"), "{:?}", folder.file("snapshot-"));
+    // What was not flushed was not answered, and is gone.
+    durable.submit(u64::MAX / 2, &Command::Clear).expect("accepted");
+    drop(durable);
+    let durable = Durable::open(&folder.0, config(), 20).expect("opens");
+    assert_eq!(durable.market().hash(), straight.hash());
 }
