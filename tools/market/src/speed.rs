@@ -23,8 +23,8 @@ const N_TENANTS: u32 = 1000;
 const MIDDLE: u32 = 1900;
 const ROUNDS: usize = 5;
 /// Commands per commit of the durable figure.
-const GROUP: usize = 4096;
-const GROUPS: [usize; 4] = [64, 1024, GROUP, 16_384];
+const GROUP: usize = 16_384;
+const GROUPS: [usize; 4] = [64, 1024, 4096, GROUP];
 
 /// What was measured.
 pub struct Speed {
