@@ -17,6 +17,7 @@ const FACES: &[(&str, &str)] = &[
     ("libcuda.so.1", "libcuda.so"),
     ("libcuda.so", "libcuda.so"),
     ("libvgpu.so", "libvgpu.so"),
+    ("libcudart.so", "libvgpu_cudart13.so"),
     ("libcudart.so.12", "libvgpu_cudart12.so"),
     ("libcudart.so.13", "libvgpu_cudart13.so"),
     ("libnvJitLink.so.12", "libvgpu_nvjitlink12.so"),

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod clients;
 mod demo;
 mod licences;
 mod metadata;
@@ -36,6 +37,8 @@ enum Command {
     Demo,
     /// Run all tests, the case files at every vector width.
     Test,
+    /// Run the programs of CUDA's users: Numba, Triton, cuda.core, nvcc.
+    Programs,
     /// What a change must pass: fmt, clippy, tests, docs, licences, tidy, clean cases.
     Ci,
     /// Check the rules of the code base that no other tool checks.
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo => demo::demo(),
         Command::Test => test::test(),
+        Command::Programs => clients::test(),
         Command::Ci => ci::ci(),
         Command::Tidy => tidy::tidy(),
         Command::Bench { suite, rest } => demo::bench(suite, &rest),

@@ -2,7 +2,7 @@
 //!
 //! `filetests` itself runs every case on the interpreter and on the JIT at each vector level that the machine has.
 
-use crate::{programs, setup, shell};
+use crate::{clients, programs, setup, shell};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub fn test() -> Result<()> {
     setup::toolchain()?;
     shell::run(shell::cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]))?;
     programs::test()?;
+    clients::test()?;
     for isa in LOWER_ISAS {
         shell::run(shell::cargo().args(AT_LOWER_ISAS).env(MAX_ISA, isa))?;
     }
