@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the PTX of the case files from their sources and computes their numpy references.
 
-    python3 tests/make_cases.py [--nvrtc13 DIR] [--nvrtc12 DIR] [SOURCE.cu ...]
+    python3 tests/make_cases.py [--nvrtc13 DIR] [--nvrtc12 DIR] [--nvcc13 DIR] [SOURCE.cu ...]
 
 DIR is a site-packages folder that holds NVRTC and the CUDA headers from PyPI (`nvidia-cuda-nvrtc`,
 `nvidia-cuda-runtime`, `nvidia-cuda-crt`, `nvidia-cuda-cccl`; for the older architectures the same with `-cu12`, the crt
@@ -14,7 +14,9 @@ import argparse
 import ctypes
 import glob
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +55,25 @@ class Nvrtc:
         self.lib.nvrtcGetPTX(program, ptx)
         self.lib.nvrtcDestroyProgram(ctypes.byref(program))
         return ptx.value.decode()
+
+
+class Nvcc:
+    """The compiler driver: what a user's build runs, with its own headers and the host compiler for the host half."""
+
+    def __init__(self, site):
+        found = glob.glob(f"{site}/nvidia/**/bin/nvcc", recursive=True)
+        if not found:
+            raise SystemExit(f"no nvcc under {site}/nvidia: pip install nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm "
+                             "nvidia-cuda-runtime nvidia-cuda-cccl")
+        self.nvcc = found[0]
+        self.root = str(Path(self.nvcc).resolve().parents[1])
+
+    def compile(self, name, source, arch, options):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / name).write_text(source)
+            words = [self.nvcc, "-ptx", f"-arch={arch}", *options, name, "-o", "out.ptx"]
+            subprocess.run(words, cwd=folder, check=True)
+            return (Path(folder) / "out.ptx").read_text().replace(folder, "/source").replace(self.root, "/cuda")
 
 
 def directives(source):
@@ -122,6 +143,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvrtc13", default=next((p for p in sys.path if glob.glob(f"{p}/nvidia/cu13")), ""))
     parser.add_argument("--nvrtc12", default=next((p for p in sys.path if glob.glob(f"{p}/nvidia/cuda_nvrtc")), ""))
+    parser.add_argument("--nvcc13", default=next((p for p in sys.path if glob.glob(f"{p}/nvidia/cu13/bin/nvcc")), ""))
     parser.add_argument("sources", nargs="*", type=Path)
     options = parser.parse_args()
     compilers = {}
@@ -142,7 +164,8 @@ def main():
             compiler, _, arch = target.rpartition(":")
             compiler = compiler or "nvrtc13"
             if compiler not in compilers:
-                compilers[compiler] = Nvrtc(getattr(options, compiler))
+                kind = Nvcc if compiler.startswith("nvcc") else Nvrtc
+                compilers[compiler] = kind(getattr(options, compiler))
             suffix = f".{arch}" if len(targets) > 1 else ""
             out = path.with_name(f"{path.stem}{suffix}.ptx")
             ptx = compilers[compiler].compile(path.name, plain, arch, flags)

@@ -42,6 +42,18 @@ pub fn case_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(out)
 }
 
+/// The texts of all cases, those that are refused included.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn texts() -> Result<Vec<String>> {
+    let mut files = case_files(&cases_folder())?;
+    files.extend(case_files(&cases_folder().join(DIAGNOSTICS))?);
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    files.iter().map(read).collect()
+}
+
 /// One test per case file.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ mod jit;
 mod outcome;
 mod ptxgen;
 mod table;
+mod torture;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +25,13 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "ptxgen") {
         let done = jit::backends().and_then(|backends| ptxgen::main(&words[1..], &backends));
+        if let Err(error) = &done {
+            eprintln!("filetests: {error:#}");
+        }
+        return if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if words.first().is_some_and(|word| word == "torture") {
+        let done = harness::texts().and_then(|corpus| torture::main(&words[1..], &corpus));
         if let Err(error) = &done {
             eprintln!("filetests: {error:#}");
         }

@@ -51,11 +51,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Compare JIT and interpreter on random kernels, and launch again and again, for a long time.
+    /// Hostile and mutated texts, random kernels on JIT and interpreter, ten million launches: for a long time.
     Soak {
-        /// How long.
+        /// How long in all.
         #[arg(long, default_value_t = 30)]
         minutes: u64,
+        /// One part only.
+        #[arg(long)]
+        only: Option<SoakPart>,
+        /// Seed of the first part's mutations and the second's kernels; the time when left out, and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Size of each hostile text.
+        #[arg(long, default_value_t = 8)]
+        megabytes: u64,
     },
     /// Build the C libraries and install them with header, pkg-config and CMake files.
     Install {
@@ -78,6 +87,17 @@ pub enum Suite {
     Market,
 }
 
+/// A part of the soak test.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SoakPart {
+    /// Hostile texts, then mutations of the cases, against the front end.
+    Texts,
+    /// Random kernels: JIT against interpreter.
+    Kernels,
+    /// Memory over ten million launches.
+    Launches,
+}
+
 impl Suite {
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -97,7 +117,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::ci(),
         Command::Tidy => tidy::tidy(),
         Command::Bench { suite, rest } => demo::bench(suite, &rest),
-        Command::Soak { minutes } => test::soak(minutes),
+        Command::Soak { minutes, only, seed, megabytes } => test::soak(minutes, only, seed, megabytes),
         Command::Install { prefix } => setup::toolchain().and_then(|()| programs::install(&prefix, true)),
         Command::Setup => setup::report(),
     }

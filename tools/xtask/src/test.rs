@@ -2,7 +2,7 @@
 //!
 //! `filetests` itself runs every case on the interpreter and on the JIT at each vector level that the machine has.
 
-use crate::{clients, programs, setup, shell};
+use crate::{SoakPart, clients, programs, setup, shell};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,13 +47,6 @@ pub fn random_kernels() -> Result<()> {
     shell::run(&mut command)
 }
 
-fn compare_random(args: &[&str], seconds: u64) -> Result<()> {
-    // New kernels every time; a failure names its seed.
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let options = ["--seed".to_owned(), seed.to_string(), "--seconds".to_owned(), seconds.to_string()];
-    shell::run(shell::cargo().args(args).args(options))
-}
-
 /// `BLESS=1` must change nothing: the expectations that are checked in are those that the code gives. They come from the
 /// interpreter, and the tests have compared the JIT with them, so it does not run again.
 ///
@@ -77,15 +70,32 @@ pub fn clean_cases() -> Result<()> {
     Ok(())
 }
 
-/// JIT against interpreter on random kernels, then launches, for `minutes` in all.
+/// The soak test: its parts share `minutes`, except that the launches are counted, not timed.
 ///
 /// # Errors
-/// They differ, or memory grows.
-pub fn soak(minutes: u64) -> Result<()> {
+/// A text falls, JIT and interpreter differ, or memory grows.
+pub fn soak(minutes: u64, only: Option<SoakPart>, seed: Option<u64>, megabytes: u64) -> Result<()> {
     setup::toolchain()?;
-    compare_random(&["run", "--release", "--quiet", "--package", "filetests", "--", "ptxgen"], minutes * 60)?;
-    let growth = ["--package", "bench", "--", "launch", "--only", "growth", "--launches", "10000000"];
-    shell::run(shell::cargo().args(["run", "--release", "--quiet"]).args(growth))
+    // New texts and kernels every time; the seed is printed with the command line.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seed = seed.unwrap_or(now).to_string();
+    let wanted = |part| only.is_none_or(|only| only == part);
+    let seconds = (minutes * if only.is_none() { 30 } else { 60 }).to_string();
+    let filetests = |words: &[&str]| {
+        let cargo = ["run", "--release", "--quiet", "--package", "filetests", "--"];
+        shell::run(shell::cargo().args(cargo).args(words).args(["--seed", &seed, "--seconds", &seconds]))
+    };
+    if wanted(SoakPart::Texts) {
+        filetests(&["torture", "--megabytes", &megabytes.to_string()])?;
+    }
+    if wanted(SoakPart::Kernels) {
+        filetests(&["ptxgen"])?;
+    }
+    if wanted(SoakPart::Launches) {
+        let growth = ["--package", "bench", "--", "launch", "--only", "growth", "--launches", "10000000"];
+        shell::run(shell::cargo().args(["run", "--release", "--quiet"]).args(growth))?;
+    }
+    Ok(())
 }
 
 /// Contents of all files under `dir`.

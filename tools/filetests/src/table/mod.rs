@@ -2,20 +2,25 @@
 //!
 //! Each form of an instruction is applied to a vector of values at the limits of its types; interpreter and JIT must give the
 //! same bits, or be as close as twice the error bound of the manual where the instruction is an approximation.
-//! [`notation`] reads the table, [`values`] makes the inputs, [`emit`] writes PTX and the launch.
+//! Every result is also compared with one that is computed from the instruction's text alone.
+//! [`notation`] reads the table, [`values`] makes the inputs, [`emit`] writes PTX and the launch, [`oracle`] computes.
 
 mod emit;
 mod notation;
+mod oracle;
 mod values;
 
 use crate::backend::{Backend, Interpreter};
+use crate::case::Run;
 use crate::harness::render;
-use crate::outcome::check_agreement;
-use anyhow::{Result, bail};
+use crate::init::Init;
+use crate::outcome::{Outcome, check_agreement};
+use anyhow::{Context as _, Result, bail};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 
 pub use notation::{Form, Group};
+use oracle::Answer;
 
 const TABLES: [(&str, &str); 2] =
     [("operations.txt", include_str!("operations.txt")), ("video.txt", include_str!("video.txt"))];
@@ -54,6 +59,36 @@ fn check(group: &Group, backends: &[Box<dyn Backend>]) -> Result<()> {
     bail!("{n_problems} of {} forms fail:\n{}", group.forms.len(), problems.join("\n"))
 }
 
+/// What [`oracle`] computes for every thread, and its inputs.
+fn independent(form: &Form, run: &Run) -> Result<Vec<(Vec<u64>, Answer)>> {
+    let Some((out, sources)) = run.buffers.split_last() else { bail!("no result") };
+    let inputs: Vec<&[u64]> = sources
+        .iter()
+        .map(|source| match &source.init {
+            Some(Init::Values(values)) => Ok(values.as_slice()),
+            _ => bail!("\"{}\" has no list of values", source.name),
+        })
+        .collect::<Result<_>>()?;
+    let one = |i: usize| {
+        let values: Vec<u64> = inputs.iter().map(|values| values[i]).collect();
+        let answer = oracle::expected(form, &values)?;
+        Ok((values, answer))
+    };
+    (0..out.n).map(one).collect()
+}
+
+/// Every result against the one that was computed independently.
+fn check_independently(form: &Form, run: &Run, answers: &[(Vec<u64>, Answer)], found: &Outcome) -> Result<()> {
+    let (out, results) = run.buffers.last().zip(found.buffers.last()).context("no result")?;
+    for (i, (values, answer)) in answers.iter().enumerate() {
+        let got = out.element.load(results, i);
+        if let Err(error) = oracle::check(answer, form.compare, out.element, got) {
+            bail!("{error:#}\n  for {values:x?}");
+        }
+    }
+    Ok(())
+}
+
 fn check_form(form: &Form, backends: &[Box<dyn Backend>]) -> Result<()> {
     let (ptx, run) = emit::case(form);
     let module = match vgpu_ptx::load(&ptx) {
@@ -65,8 +100,15 @@ fn check_form(form: &Form, backends: &[Box<dyn Backend>]) -> Result<()> {
         bail!("faults on the interpreter: {message}");
     }
     let mut problems = Vec::new();
+    let answers = independent(form, &run)?;
+    if let Err(error) = check_independently(form, &run, &answers, &expected) {
+        problems.push(format!("on the interpreter: {error:#}"));
+    }
     for backend in backends {
-        let checked = backend.launch(&module, &run).and_then(|found| check_agreement(&run, &expected, &found));
+        let checked = backend.launch(&module, &run).and_then(|found| {
+            check_agreement(&run, &expected, &found)?;
+            check_independently(form, &run, &answers, &found)
+        });
         if let Err(error) = checked {
             let inputs = emit::inputs_of_first_difference(&run, &format!("{error:#}"));
             problems.push(format!("on {}: {error:#}{inputs}", backend.name()));

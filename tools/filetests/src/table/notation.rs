@@ -99,6 +99,15 @@ pub struct Form {
     pub compare: Compare,
     /// `.target`.
     pub target: String,
+    /// A snippet of several instructions.
+    pub snippet: bool,
+}
+
+impl Form {
+    /// True for instructions with an error bound instead of a result.
+    pub fn is_approximate(&self) -> bool {
+        matches!(self.compare, Compare::Ulp(_) | Compare::Tolerance { .. })
+    }
 }
 
 /// A line of the table.
@@ -147,7 +156,7 @@ fn parse_line(line: &str) -> Result<Group> {
     if let Some(snippet) = body.strip_prefix("do ") {
         let (operands, text) = snippet.split_once(" = ").ok_or_else(|| anyhow!("a snippet needs \" = \""))?;
         let operands = operands.split(", ").map(|operand| parse_operand(operand, &[])).collect::<Result<_>>()?;
-        let form = Form { text: text.into(), statement: text.into(), operands, compare, target };
+        let form = Form { text: text.into(), statement: text.into(), operands, compare, target, snippet: true };
         let opcode = text.split([';', ',']).find_map(|part| part.trim().split(' ').find(|word| word.contains('.')));
         let opcodes = text.split(';').map(|part| part.trim().trim_start_matches("{ ").split(' ').next().unwrap_or(""));
         let word = opcodes.filter(|word| !word.starts_with('.')).find(|word| word.contains('.')).or(opcode);
@@ -156,7 +165,12 @@ fn parse_line(line: &str) -> Result<Group> {
     let mut forms = Vec::new();
     for text in expand(body) {
         let (opcode, operands) = text.split_once(' ').ok_or_else(|| anyhow!("no operands"))?;
-        forms.push(parse_form(opcode, operands, compare, &target)?);
+        let form = parse_form(opcode, operands, compare, &target)?;
+        match opcode.split('.').next() {
+            Some("atom") => forms.extend([atomic(opcode, &form, false)?, atomic(opcode, &form, true)?]),
+            Some("red") => forms.push(atomic(opcode, &form, true)?),
+            _ => forms.push(form),
+        }
     }
     let name = body.split_once(' ').map_or(body, |(opcode, _)| opcode);
     Ok(Group { name: name.to_string(), forms })
@@ -186,7 +200,34 @@ fn parse_form(opcode: &str, operands: &str, compare: Compare, target: &str) -> R
         operands: parsed,
         compare,
         target: target.to_string(),
+        snippet: false,
     })
+}
+
+/// An atomic operation on a cell of memory that holds the first source: the old value is the result, or with `after` what
+/// the cell holds in the end.
+fn atomic(opcode: &str, form: &Form, after: bool) -> Result<Form> {
+    let result = form.operands.first().ok_or_else(|| anyhow!("no operands"))?;
+    let bits = result.kind.bits();
+    let space = if opcode.contains(".shared") { "shared" } else { "global" };
+    let values = if form.operands.len() == 4 { "%b, %c" } else { "%b" };
+    let old = match (opcode.starts_with("atom"), after) {
+        (true, false) => "%d, ",
+        (true, true) => "_, ",
+        (false, _) => "",
+    };
+    let address = match space {
+        "shared" => {
+            ".shared .align 8 .b8 cells[1024]; .reg .u32 cell; mov.u32 cell, cells; mad.lo.u32 cell, %t2, 8, cell;"
+        }
+        _ => {
+            ".global .align 8 .b8 cells[8192]; .reg .u64 cell; mov.u64 cell, cells; mad.wide.u32 cell, %index, 8, cell;"
+        }
+    };
+    let read = if after { format!(" ld.{space}.b{bits} %d, [cell];") } else { String::new() };
+    let statement = format!("{{ {address} st.{space}.b{bits} [cell], %a; {opcode} {old}[cell], {values};{read} }}");
+    let suffix = if after { " after" } else { "" };
+    Ok(Form { text: format!("{}{suffix}", form.text), statement, ..form.clone() })
 }
 
 fn parse_operand(text: &str, types: &[Kind]) -> Result<Operand> {
