@@ -23,6 +23,7 @@ typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUgraphExec_st *CUgraphExec;
 typedef struct CUlinkState_st *CUlinkState;
 typedef struct CUmemPool_st *CUmemoryPool;
+typedef struct CUuserObject_st *CUuserObject;
 typedef void (*CUhostFn)(void *);
 typedef void (*CUstreamCallback)(CUstream, CUresult, void *);
 
@@ -196,6 +197,9 @@ typedef struct {
     F(cuGraphInstantiateWithFlags, (CUgraphExec *, CUgraph, unsigned long long)) \
     F(cuGraphExecKernelNodeSetParams_v2, (CUgraphExec, CUgraphNode, const CUDA_KERNEL_NODE_PARAMS *)) \
     F(cuGraphExecUpdate_v2, (CUgraphExec, CUgraph, CUgraphExecUpdateResultInfo *)) \
+    F(cuUserObjectCreate, (CUuserObject *, void *, CUhostFn, unsigned, unsigned)) \
+    F(cuUserObjectRelease, (CUuserObject, unsigned)) \
+    F(cuGraphRetainUserObject, (CUgraph, CUuserObject, unsigned, unsigned)) \
     F(cuGraphLaunch, (CUgraphExec, CUstream)) \
     F(cuGraphExecDestroy, (CUgraphExec)) \
     F(cuMemAddressReserve, (CUdeviceptr *, size_t, size_t, CUdeviceptr, unsigned long long)) \

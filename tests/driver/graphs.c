@@ -128,6 +128,33 @@ int main(void)
     EXPECT(first == 4);
     expect_all(q, 5);
 
+    /* A launch inside of a capture is a child graph. */
+    CUgraph outer;
+    CUgraphExec outer_exec;
+    CHECK(cuMemsetD32_v2(q, 1, N));
+    CHECK(cuStreamBeginCapture_v2(other, 0));
+    CHECK(cuGraphLaunch(exec, other));
+    axpb(f, q, 1, 2, N, other);
+    CHECK(cuStreamEndCapture(other, &outer));
+    n_nodes = 0;
+    CHECK(cuGraphGetNodes(outer, 0, &n_nodes));
+    EXPECT(n_nodes == 2);
+    CHECK(cuGraphInstantiateWithFlags(&outer_exec, outer, 0));
+    CHECK(cuGraphLaunch(outer_exec, other));
+    CHECK(cuStreamSynchronize(other));
+    expect_all(q, 7);
+
+    /* What a graph keeps alive ends with it. */
+    CUuserObject object;
+    calls = 0;
+    CHECK(cuUserObjectCreate(&object, &calls, count, 1, 1));
+    CHECK(cuGraphRetainUserObject(outer, object, 1, 1));
+    CHECK(cuGraphExecDestroy(outer_exec));
+    EXPECT(calls == 0);
+    CHECK(cuGraphDestroy(outer));
+    EXPECT(calls == 1);
+    STATUS(cuUserObjectRelease(object, 1), 1);
+
     /* What a capture refuses. */
     CHECK(cuStreamBeginCapture_v2(stream, 0));
     STATUS(cuStreamSynchronize(stream), 900);

@@ -85,13 +85,16 @@ impl Context {
 
     /// The calling thread's own default stream.
     pub(crate) fn per_thread_stream(self: &Arc<Self>) -> Arc<Stream> {
-        PER_THREAD.with_borrow_mut(|streams| {
+        let found = PER_THREAD.try_with(|streams| {
+            let mut streams = streams.borrow_mut();
             let stream = streams.entry(self.id).or_insert_with(|| {
                 let runtime = self.runtime.create_stream_with(StreamClass::Blocking, 0);
                 Stream::special(&Arc::downgrade(self), self.id, runtime)
             });
             Arc::clone(stream)
-        })
+        });
+        // A thread that is ending has no stream of its own any more.
+        found.unwrap_or_else(|_| Arc::clone(&self.legacy))
     }
 
     /// Ends it: waits for its work, gives back what it owns.
@@ -101,7 +104,8 @@ impl Context {
         }
         // What went wrong in it ends with it.
         let _ = self.runtime.synchronize();
-        PER_THREAD.with_borrow_mut(|streams| streams.remove(&self.id));
+        // Other threads' streams of this context end with their threads.
+        let _ = PER_THREAD.try_with(|streams| streams.borrow_mut().remove(&self.id));
         stream::forget_context(self.id);
         module::forget_context(self.id);
         memory::forget_context(self.id);
@@ -116,7 +120,7 @@ pub(crate) fn create(device: i32, flags: u32) -> Result<Arc<Context>> {
     let ordinal = driver::ordinal(device)?;
     let handle = CONTEXTS.insert_with(|handle| Context::new(handle, ordinal, flags, false))?;
     let context = CONTEXTS.get(handle)?;
-    push(Arc::clone(&context));
+    push(Arc::clone(&context))?;
     Ok(context)
 }
 
@@ -127,11 +131,11 @@ pub(crate) fn destroy(handle: u64) -> Result<()> {
         return Err(Status::INVALID_CONTEXT);
     }
     CONTEXTS.remove(handle).map_err(|_| Status::INVALID_CONTEXT)?;
-    STACK.with_borrow_mut(|stack| {
+    with_stack(|stack| {
         if stack.last().is_some_and(|top| Arc::ptr_eq(top, &context)) {
             stack.pop();
         }
-    });
+    })?;
     context.destroy();
     Ok(())
 }
@@ -141,37 +145,42 @@ pub(crate) fn find(handle: u64) -> Result<Arc<Context>> {
     CONTEXTS.find(handle).filter(|context| !context.is_destroyed()).ok_or(Status::INVALID_CONTEXT)
 }
 
-pub(crate) fn push(context: Arc<Context>) {
-    STACK.with_borrow_mut(|stack| stack.push(context));
+/// Runs on the thread's stack. Destructors of a process that ends come after it is gone: then the driver shuts down.
+fn with_stack<T>(run: impl FnOnce(&mut Vec<Arc<Context>>) -> T) -> Result<T> {
+    STACK.try_with(|stack| run(&mut stack.borrow_mut())).map_err(|_| Status::DEINITIALIZED)
+}
+
+pub(crate) fn push(context: Arc<Context>) -> Result<()> {
+    with_stack(|stack| stack.push(context))
 }
 
 pub(crate) fn pop() -> Result<Arc<Context>> {
-    STACK.with_borrow_mut(Vec::pop).ok_or(Status::INVALID_CONTEXT)
+    with_stack(Vec::pop)?.ok_or(Status::INVALID_CONTEXT)
 }
 
 /// Replaces the top of the thread's stack; `None` takes it away.
-pub(crate) fn set_current(context: Option<Arc<Context>>) {
-    STACK.with_borrow_mut(|stack| {
+pub(crate) fn set_current(context: Option<Arc<Context>>) -> Result<()> {
+    with_stack(|stack| {
         stack.pop();
         stack.extend(context);
-    });
+    })
 }
 
 /// What is on top, be it alive or not.
-pub(crate) fn top() -> Option<Arc<Context>> {
-    let context = STACK.with_borrow(|stack| stack.last().cloned())?;
+pub(crate) fn top() -> Result<Option<Arc<Context>>> {
+    let Some(context) = with_stack(|stack| stack.last().cloned())? else { return Ok(None) };
     if !context.is_destroyed() || !context.is_primary {
-        return Some(context);
+        return Ok(Some(context));
     }
     let renewed = lock(&context.ordinal.primary).context.clone();
-    let Some(renewed) = renewed else { return Some(context) };
-    set_current(Some(Arc::clone(&renewed)));
-    Some(renewed)
+    let Some(renewed) = renewed else { return Ok(Some(context)) };
+    set_current(Some(Arc::clone(&renewed)))?;
+    Ok(Some(renewed))
 }
 
 /// The calling thread's current context.
 pub(crate) fn current() -> Result<Arc<Context>> {
-    let context = top().ok_or(Status::INVALID_CONTEXT)?;
+    let context = top()?.ok_or(Status::INVALID_CONTEXT)?;
     if context.is_destroyed() { Err(Status::CONTEXT_IS_DESTROYED) } else { Ok(context) }
 }
 

@@ -6,6 +6,7 @@
 //! waiting for an event that was recorded in the capture.
 
 use crate::abi::{Copy3D, FillNodeParams};
+use crate::api::object;
 use crate::context::Context;
 use crate::driver::lock;
 use crate::handle::{Kind, Table};
@@ -13,7 +14,7 @@ use crate::memory;
 use crate::status::{Result, Status};
 use crate::stream::{Event, Stream};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::ThreadId;
 use vgpu_runtime::{Executable, GraphError, Work};
@@ -103,6 +104,8 @@ pub(crate) struct Node {
 pub(crate) struct GraphState {
     pub(crate) runtime: vgpu_runtime::Graph,
     pub(crate) info: HashMap<usize, NodeInfo>,
+    /// References to user objects that it holds.
+    pub(crate) objects: HashMap<u64, u64>,
 }
 
 /// A graph.
@@ -163,10 +166,15 @@ impl Graph {
     pub(crate) fn duplicate(self: &Arc<Self>) -> Result<Arc<Self>> {
         let copy = Self::create()?;
         let state = self.state();
-        let mut new = GraphState { runtime: state.runtime.clone(), info: HashMap::new() };
+        let objects = state.objects.clone();
+        // A copy holds its own references; the objects live, because this graph holds some.
+        objects.iter().try_for_each(|(object, n)| object::retain(*object, *n))?;
+        let mut new = GraphState { runtime: state.runtime.clone(), info: HashMap::new(), objects };
         for (&idx, info) in &state.info {
             let detail = match &info.detail {
                 Detail::Child(child) => Detail::Child(child.duplicate()?),
+                // Its memory has one owner; CUDA does not copy such graphs either.
+                Detail::Alloc { .. } => return Err(Status::NOT_SUPPORTED),
                 detail => detail.clone(),
             };
             let handle = NODES.insert(Node { graph: Arc::downgrade(&copy), idx })?;
@@ -219,6 +227,10 @@ impl Graph {
 impl Drop for Graph {
     fn drop(&mut self) {
         self.end_handles();
+        for (object, n) in std::mem::take(&mut lock(&self.state).objects) {
+            // The references are this graph's own.
+            let _ = object::release(object, n);
+        }
         for info in lock(&self.state).info.values() {
             if let Detail::Alloc { pointer, id, .. } = info.detail
                 && memory::find(pointer).is_some_and(|allocation| allocation.id == id)
@@ -245,8 +257,10 @@ pub(crate) struct Exec {
     steps: Mutex<Vec<Step>>,
     executable: Executable,
     pub(crate) flags: u64,
-    /// Keeps memory that alloc nodes made.
-    _graph: Arc<Graph>,
+    /// Steps were changed since it was made.
+    is_changed: AtomicBool,
+    /// What it was made from; keeps memory that alloc nodes made.
+    graph: Arc<Graph>,
 }
 
 /// Why an update was refused: `CUgraphExecUpdateResult`, and the nodes it is about.
@@ -261,7 +275,21 @@ impl Exec {
     pub(crate) fn create(graph: &Arc<Graph>, flags: u64) -> Result<u64> {
         let steps = graph.steps()?;
         let executable = Executable::new(steps.iter().map(|step| step.work.clone()).collect());
-        EXECS.insert(Self { steps: Mutex::new(steps), executable, flags, _graph: Arc::clone(graph) })
+        EXECS.insert(Self {
+            steps: Mutex::new(steps),
+            executable,
+            flags,
+            is_changed: AtomicBool::new(false),
+            graph: Arc::clone(graph),
+        })
+    }
+
+    /// A copy of the graph it was made from, as long as it still does the same.
+    pub(crate) fn as_graph(&self) -> Result<Arc<Graph>> {
+        if self.is_changed.load(Ordering::Acquire) {
+            return Err(Status::STREAM_CAPTURE_UNSUPPORTED);
+        }
+        self.graph.duplicate()
     }
 
     pub(crate) fn launch(&self, stream: &Arc<Stream>) -> Result<()> {
@@ -271,6 +299,7 @@ impl Exec {
     }
 
     fn replace(&self, idx: usize, step: &mut Step, work: Work) {
+        self.is_changed.store(true, Ordering::Release);
         step.work = work;
         let work = if step.enabled { step.work.clone() } else { Work::Nothing };
         self.executable.set_step(idx, work);

@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Graph,
     Node,
     GraphExec,
+    UserObject,
 }
 
 const MARK: u64 = 1 << 46;

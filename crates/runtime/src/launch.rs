@@ -260,6 +260,10 @@ impl Job for Launch {
         if self.in_order { 1 } else { u32::MAX }
     }
 
+    fn priority(&self) -> i32 {
+        self.stream.priority()
+    }
+
     fn run(&self, slot: &mut Slot) {
         let _participation = self.participants.join();
         let result = match &self.cooperation {

@@ -30,6 +30,10 @@ pub(crate) trait Job: Send + Sync {
     fn has_work(&self) -> bool;
     /// How many threads may take part at a time.
     fn max_participants(&self) -> u32;
+    /// Jobs with a smaller number come first.
+    fn priority(&self) -> i32 {
+        0
+    }
     /// Takes part until nothing is left to claim.
     fn run(&self, slot: &mut Slot);
     /// Called once, by the last participant.
@@ -145,12 +149,14 @@ impl State {
         *participants == 0 || (*participants < job.max_participants() && job.has_work())
     }
 
-    /// The open job with the fewest participants, the oldest of those.
+    /// Of the open jobs with the best priority, the one with the fewest participants, the oldest of those.
     fn choose(&self) -> Option<usize> {
         if self.slots.is_empty() {
             return None;
         }
-        (0..self.jobs.len()).filter(|idx| self.is_open(*idx)).min_by_key(|idx| self.jobs[*idx].participants)
+        (0..self.jobs.len())
+            .filter(|idx| self.is_open(*idx))
+            .min_by_key(|idx| (self.jobs[*idx].job.priority(), self.jobs[*idx].participants))
     }
 
     fn join(&mut self, idx: usize) -> Option<(Arc<dyn Job>, Box<Slot>)> {

@@ -84,6 +84,10 @@ impl Job for HostTask {
         1
     }
 
+    fn priority(&self) -> i32 {
+        self.stream.priority()
+    }
+
     fn run(&self, _slot: &mut Slot) {
         self.taken.store(true, Ordering::Release);
         let function = self.function.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -40,13 +40,14 @@ fn info(stream: u64, mode: Default, wanted: &Wanted) -> Result<()> {
     wanted.graph.set_if_wanted(capture.graph.handle());
     let tail = capture.tail(&stream).into_iter().map(|idx| capture.graph.handle_of(idx)).collect::<Result<Vec<_>>>()?;
     wanted.n.set_if_wanted(tail.len());
-    ANSWER.with_borrow_mut(|answer| {
+    let given = ANSWER.try_with(|answer| {
+        let mut answer = answer.borrow_mut();
         let plain = EdgeData { from_port: 0, to_port: 0, kind: 0, reserved: [0; 5] };
         *answer = (tail.clone(), vec![plain; tail.len()]);
         wanted.nodes.set_if_wanted(answer.0.as_ptr() as u64);
         wanted.edges.set_if_wanted(answer.1.as_ptr() as u64);
     });
-    Ok(())
+    given.map_err(|_| Status::DEINITIALIZED)
 }
 
 /// Adds to what the stream's next operation comes after, or replaces it for flag 1.

@@ -41,8 +41,7 @@ fn pop(to: Out<u64>) -> Result<()> {
 }
 
 fn push(handle: u64) -> Result<()> {
-    context::push(context::find(handle)?);
-    Ok(())
+    context::push(context::find(handle)?)
 }
 
 entries! {
@@ -131,12 +130,11 @@ entries! {
 
     fn cuCtxSetCurrent(handle: u64) {
         let context = if handle == 0 { None } else { Some(context::find(handle)?) };
-        context::set_current(context);
-        Ok(())
+        context::set_current(context)
     }
 
     fn cuCtxGetCurrent(to: Out<u64>) {
-        to.set(context::top().map_or(0, |context| context.handle))
+        to.set(context::top()?.map_or(0, |context| context.handle))
     }
 
     fn cuCtxGetDevice(device: Out<i32>) {

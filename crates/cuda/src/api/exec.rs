@@ -4,10 +4,11 @@ use crate::abi::{Copy3D, FillNodeParams, HostNodeParams, In, InstantiateParams, 
 use crate::abi::{NodeParams, Out, UpdateInfo, entries};
 use crate::api::graph::{self as nodes, COPY, FILL, HOST, KERNEL, RECORD, WAIT};
 use crate::context;
-use crate::graph::{EXECS, Exec, UpdateError};
+use crate::graph::{Detail, EXECS, Exec, UpdateError};
 use crate::status::{Result, Status};
 use crate::stream::{self, Default};
 use std::sync::Arc;
+use vgpu_runtime::Work;
 
 /// Free on launch, upload, device launch, node priorities.
 const KNOWN_FLAGS: u64 = 15;
@@ -37,9 +38,9 @@ fn set(exec: u64, node: u64, kind: u32, made: Result<nodes::Made>) -> Result<()>
 fn launch(exec: u64, stream: u64, mode: Default) -> Result<()> {
     let exec = find(exec)?;
     let stream = stream::resolve(stream, mode)?;
-    if stream.capture().is_some() {
-        // A launch in a capture would be a child graph of its work; clients use child nodes for that.
-        return Err(Status::STREAM_CAPTURE_UNSUPPORTED);
+    if let Some(capture) = stream.capture() {
+        let child = exec.as_graph()?;
+        return capture.add(&stream, Work::Nothing, Detail::Child(child)).map(drop);
     }
     exec.launch(&stream)
 }

@@ -15,6 +15,7 @@ mod library;
 mod link;
 mod memory;
 mod module;
+pub(crate) mod object;
 mod peer;
 mod pointer;
 mod pool;
@@ -38,6 +39,7 @@ pub(crate) static FILES: &[&[crate::abi::Function]] = &[
     link::ENTRIES,
     memory::ENTRIES,
     module::ENTRIES,
+    object::ENTRIES,
     peer::ENTRIES,
     pointer::ENTRIES,
     pool::ENTRIES,
