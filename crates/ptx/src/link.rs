@@ -2,11 +2,13 @@
 //!
 //! Rules, those of `nvlink`: a name without linkage directive is private to its module; two `.visible` definitions of
 //! one name are an error; `.weak` gives way to `.visible`, the first of several `.weak` is kept; `.common` variables
-//! merge to the largest. An `.extern` name must have a definition, unless nothing uses it, the device itself
+//! merge to the largest. An `.extern` name must have a definition, unless no kernel comes to it, the device itself
 //! provides it (`vprintf`, `malloc` ..), or it is dynamic shared memory. Indices of the result are new; spans still
 //! speak of the text each piece came from.
 
-use crate::ir::{FuncId, Function, InitPart, Linkage, Module, Op, Operand, ProtoId, Space, SymbolRef, VarId, Variable};
+use crate::ir::{
+    FuncId, Function, FunctionKind, InitPart, Linkage, Module, Op, Operand, ProtoId, Space, SymbolRef, VarId, Variable,
+};
 use crate::lower::{builtin, same_signature};
 use std::collections::HashMap;
 
@@ -292,7 +294,9 @@ fn check_defined(module: &Module) -> Result<(), LinkError> {
             missing.push(name.clone());
         }
     };
-    let insts = module.functions.iter().flat_map(|function| function.blocks.iter()).flat_map(|block| &block.insts);
+    let reached = reached(module);
+    let functions = module.functions.indices().filter(|id| reached[id.idx()]).map(|id| &module.functions[id]);
+    let insts = functions.flat_map(|function| function.blocks.iter()).flat_map(|block| &block.insts);
     for inst in insts {
         if let Op::Call(id, _) = inst.op {
             used(SymbolRef::Func(id));
@@ -311,9 +315,47 @@ fn check_defined(module: &Module) -> Result<(), LinkError> {
     if missing.is_empty() { Ok(()) } else { Err(LinkError::Undefined(missing)) }
 }
 
+/// Which functions a kernel can come to, or a variable holds the address of. Without kernels, all.
+fn reached(module: &Module) -> Vec<bool> {
+    let is_kernel = |function: &Function| function.kind == FunctionKind::Kernel;
+    let none = !module.functions.iter().any(is_kernel);
+    let mut reached: Vec<bool> = module.functions.iter().map(|function| none || is_kernel(function)).collect();
+    for part in module.variables.iter().flat_map(|variable| &variable.init) {
+        if let InitPart::Address { symbol: SymbolRef::Func(id), .. } = part {
+            reached[id.idx()] = true;
+        }
+    }
+    let mut pending: Vec<FuncId> = module.functions.indices().filter(|id| reached[id.idx()]).collect();
+    while let Some(id) = pending.pop() {
+        for inst in module.functions[id].blocks.iter().flat_map(|block| &block.insts) {
+            let called = if let Op::Call(id, _) = inst.op { Some(id) } else { None };
+            let named = inst.srcs.iter().filter_map(|src| match src {
+                Operand::Symbol(SymbolRef::Func(id), _) => Some(*id),
+                _ => None,
+            });
+            for id in named.chain(called) {
+                if !std::mem::replace(&mut reached[id.idx()], true) {
+                    pending.push(id);
+                }
+            }
+        }
+    }
+    reached
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_kernel_comes_to_may_be_undefined() {
+        let unused = module(".extern .func gone;\n.visible .func f { call gone; ret; }");
+        let kernel = module(".visible .entry k() { ret; }");
+        assert!(link(vec![unused.clone()]).is_err());
+        assert!(link(vec![unused.clone(), kernel]).is_ok());
+        let caller = module(".extern .func f;\n.visible .entry k() { call f; ret; }");
+        assert_eq!(link(vec![unused, caller]), Err(LinkError::Undefined(vec!["gone".to_owned()])));
+    }
 
     fn module(body: &str) -> Module {
         let text = format!(".version 8.0\n.target sm_80\n.address_size 64\n{body}");
