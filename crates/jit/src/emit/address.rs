@@ -66,6 +66,14 @@ impl Strided<'_> {
         self.divide(0, self.c.len(), bytes, &mut out).then_some(out)
     }
 
+    /// `len` lanes from `first` on access consecutive memory, `bytes` each.
+    pub(super) fn is_run(&self, first: u32, len: u32, bytes: i64) -> bool {
+        let lanes = first as usize..(first + len) as usize;
+        let c = &self.c[lanes.clone()];
+        let one_step = self.scaled.as_ref().is_none_or(|(_, d)| d[lanes].iter().all(|&x| x == d[first as usize]));
+        one_step && c.iter().enumerate().all(|(lane, &at)| at == c[0] + lane as i64 * bytes)
+    }
+
     fn divide(&self, first: usize, len: usize, bytes: i64, out: &mut Vec<Segment>) -> bool {
         const SHORTEST: usize = 4;
         let c = &self.c[first..first + len];

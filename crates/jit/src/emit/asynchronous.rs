@@ -6,6 +6,7 @@
 //! Source: PTX ISA, "Data Movement and Conversion Instructions: Asynchronous copy", "mbarrier".
 
 use super::Emitter;
+use super::address::Place;
 use crate::llvm::{IntOp, IntPredicate, Value};
 use vgpu_ptx::ir::{Inst, Mbarrier, MbarrierOp, RegWidth, Space};
 
@@ -26,15 +27,97 @@ struct Object<'c> {
 impl<'c> Emitter<'c, '_> {
     /// Copies `bytes` bytes per lane from global to shared memory; past the source's size there are zeros.
     pub(super) fn copy_async(&mut self, inst: &Inst, bytes: u32, has_src_size: bool, has_ignore: bool) {
-        let to = self.pointers_of(Space::Shared, &inst.srcs[0], 0);
-        let from = self.pointers_of(Space::Global, &inst.srcs[1], 0);
-        let mask = self.lane_mask(inst).unwrap_or_else(|| self.mask_type().all_ones());
+        let to = self.place(Space::Shared, &inst.srcs[0], 0);
+        let from = self.place(Space::Global, &inst.srcs[1], 0);
+        let mask = self.lane_mask(inst);
         let mut reads = mask;
         if has_ignore {
             let ignored = self.source_vector(inst, inst.srcs.len() - 1);
-            reads = self.b.and(reads, self.b.not(ignored));
+            let counts = self.b.not(ignored);
+            reads = Some(reads.map_or(counts, |reads| self.b.and(reads, counts)));
         }
         let size = has_src_size.then(|| self.source_vector(inst, 2));
+        // Nearly always all lanes copy all of their bytes.
+        let mut whole = reads;
+        if let Some(size) = size {
+            let enough = self.b.icmp(IntPredicate::Uge, size, size.ty().constant(u64::from(bytes)));
+            whole = Some(whole.map_or(enough, |reads| self.b.and(reads, enough)));
+        }
+        let mut plain = whole.map(|whole| self.all(whole));
+        // Each side as it is on the plain way, and as it is exactly.
+        let [to, from] = [to, from].map(|place| match &place {
+            Place::Checked { fits, strided, .. } => {
+                plain = Some(plain.map_or(*fits, |plain| self.b.and(plain, *fits)));
+                (Place::Strided(strided.clone()), place)
+            }
+            _ => (place.clone(), place),
+        });
+        // One word per lane from or to anywhere is what gathers are for, and many lanes one by one are much code.
+        let strided = matches!((&to.0, &from.0), (Place::Strided(_), Place::Strided(_)));
+        let pays = strided || (bytes > 4 && self.lanes <= 64);
+        let slow = |cx: &mut Self| {
+            let (to, from) = (cx.pointers(&to.1), cx.pointers(&from.1));
+            let all = cx.mask_type().all_ones();
+            cx.copy_words(to, from, bytes, (mask.unwrap_or(all), reads.unwrap_or(all)), size);
+        };
+        match plain {
+            _ if !pays => slow(self),
+            None => self.copy_lanes(&to.0, &from.0, bytes),
+            Some(plain) => {
+                let (runs, words, done) =
+                    (self.new_block("whole"), self.new_block("in_part"), self.new_block("copied"));
+                self.b.likely_branch(plain, runs, words);
+                self.b.position(runs);
+                self.copy_lanes(&to.0, &from.0, bytes);
+                self.b.branch(done);
+                self.b.position(words);
+                slow(self);
+                self.b.branch(done);
+                self.b.position(done);
+            }
+        }
+    }
+
+    /// All lanes' bytes: lanes that are neighbours on both sides together, others one by one.
+    fn copy_lanes(&mut self, to: &Place<'c>, from: &Place<'c>, bytes: u32) {
+        const LONGEST: u32 = 64;
+        let word = self.int(RegWidth::B32);
+        let copy = |cx: &Self, to, from, bytes: u32| {
+            let ty = word.vector(bytes / 4);
+            let value = cx.b.load(ty, from, 4);
+            cx.b.store(value, to, 4);
+        };
+        if let (Place::Strided(to), Place::Strided(from)) = (to, from) {
+            let mut lane = 0;
+            while lane < self.lanes {
+                let mut n = 1;
+                while lane % (2 * n) == 0
+                    && lane + 2 * n <= self.lanes
+                    && 2 * n * bytes <= LONGEST
+                    && [to, from].iter().all(|side| side.is_run(lane, 2 * n, i64::from(bytes)))
+                {
+                    n *= 2;
+                }
+                copy(self, self.lane_pointer(to, lane), self.lane_pointer(from, lane), n * bytes);
+                lane += n;
+            }
+            return;
+        }
+        let (to, from) = (self.pointers(to), self.pointers(from));
+        for lane in 0..self.lanes {
+            copy(self, self.b.extract_lane(to, lane), self.b.extract_lane(from, lane), bytes);
+        }
+    }
+
+    /// Word by word, for the lanes that write and those of them that read.
+    fn copy_words(
+        &mut self,
+        to: Value<'c>,
+        from: Value<'c>,
+        bytes: u32,
+        (writes, reads): (Value<'c>, Value<'c>),
+        size: Option<Value<'c>>,
+    ) {
         let word = self.vector_of(self.int(RegWidth::B32));
         let align = self.i32(4);
         for offset in (0..bytes).step_by(4) {
@@ -55,7 +138,7 @@ impl<'c> Emitter<'c, '_> {
                 value = self.b.select(is_whole, value, self.b.and(value, low));
             }
             let at = self.b.offset_by(to, i64::from(offset));
-            self.b.intrinsic("llvm.masked.scatter", &[word, at.ty()], &[value, at, align, mask]);
+            self.b.intrinsic("llvm.masked.scatter", &[word, at.ty()], &[value, at, align, writes]);
         }
     }
 
