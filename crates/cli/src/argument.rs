@@ -154,10 +154,20 @@ pub fn parse_dim3(text: &str) -> Result<Dim3, String> {
 }
 
 /// The same as an error of this program.
-pub fn check_count(found: usize, expected: &[(String, u32)], kernel: &str) -> Result<()> {
+pub fn check_parameters(arguments: &[Argument], expected: &[(String, u32)], kernel: &str) -> Result<()> {
+    let found = arguments.len();
     if found != expected.len() {
         let params: Vec<_> = expected.iter().map(|(name, size)| format!("{name} ({size} bytes)")).collect();
         bail!("kernel \"{kernel}\" takes {} arguments, {found} were given: {}", expected.len(), params.join(", "));
+    }
+    for (idx, (argument, (name, size))) in arguments.iter().zip(expected).enumerate() {
+        let bytes = match argument {
+            Argument::Value { bytes } => bytes.len(),
+            Argument::Array { .. } => 8,
+        };
+        if bytes != *size as usize {
+            bail!("argument {} of kernel \"{kernel}\" has {bytes} bytes; parameter \"{name}\" has {size}", idx + 1);
+        }
     }
     Ok(())
 }
@@ -218,8 +228,11 @@ mod tests {
     #[test]
     fn counts_name_the_parameters() {
         let params = [("n".to_owned(), 4), ("x".to_owned(), 8)];
-        assert!(check_count(2, &params, "k").is_ok());
-        let error = check_count(1, &params, "k").expect_err("one is missing").to_string();
+        let (n, x) = (Argument::Value { bytes: vec![0; 4] }, Argument::Value { bytes: vec![0; 8] });
+        assert!(check_parameters(&[n.clone(), x.clone()], &params, "k").is_ok());
+        let error = check_parameters(&[x, n.clone()], &params, "k").expect_err("exchanged").to_string();
+        assert!(error.contains("argument 1 of kernel \"k\" has 8 bytes; parameter \"n\" has 4"), "{error}");
+        let error = check_parameters(&[n], &params, "k").expect_err("one is missing").to_string();
         assert!(error.contains("takes 2 arguments, 1 were given: n (4 bytes), x (8 bytes)"), "{error}");
     }
 }

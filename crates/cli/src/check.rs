@@ -30,9 +30,6 @@ pub fn check(options: &Options, json: bool) -> Result<(), Failure> {
     let mut clean = true;
     let mut reports = Vec::new();
     for path in &options.files {
-        if let Err(error) = std::fs::metadata(path) {
-            return Err(Failure::usage(format!("cannot read {}: {error}", path.display())));
-        }
         let source = source::read(path, &options.nvrtc_options)?;
         let (module, diagnostics) = match vgpu_ptx::load_strict(&source.text) {
             Ok((module, warnings)) => (Some(module), warnings),

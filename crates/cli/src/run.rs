@@ -84,7 +84,7 @@ pub fn run(options: &Options, json: bool) -> Result<(), Failure> {
     };
     let kernel = choose(&module, options.kernel.as_deref())?;
     let params: Vec<_> = kernel.params().iter().map(|param| (param.name.clone(), param.size)).collect();
-    if let Err(error) = argument::check_count(options.args.len(), &params, kernel.name()) {
+    if let Err(error) = argument::check_parameters(&options.args, &params, kernel.name()) {
         return Err(Failure::Usage(error));
     }
     let mut bound = options.args.iter().map(|argument| bind(&context, argument)).collect::<Result<Vec<_>, _>>()?;

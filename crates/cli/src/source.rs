@@ -1,7 +1,6 @@
 //! Reading an input file: PTX as it is, CUDA C++ through NVRTC.
 
 use crate::failure::Failure;
-use anyhow::Context;
 use std::path::Path;
 use vgpu_nvidia::{Nvrtc, NvrtcError};
 
@@ -18,7 +17,9 @@ pub struct Source {
 /// # Errors
 /// The file cannot be read or does not compile, or NVRTC is needed and not installed.
 pub fn read(path: &Path, options: &[String]) -> Result<Source, Failure> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // A file that is not there is a slip of the command line.
+    let bytes =
+        std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     // A file with a trailing zero is what NVRTC's own API returns; other bytes that are no UTF-8 get a diagnostic.
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
     let text = String::from_utf8_lossy(bytes).into_owned();

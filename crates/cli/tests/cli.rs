@@ -134,11 +134,17 @@ fn check_shows_a_caret() {
 #[test]
 fn usage_has_its_own_status() {
     check(&["check", "no-such-file.ptx"], 2, &[], &["cannot read no-such-file.ptx"]);
+    check(&["run", "no-such-file.ptx"], 2, &[], &["cannot read no-such-file.ptx"]);
+    check(&["dump", "no-such-file.ptx", "--stage", "ir"], 2, &[], &["cannot read no-such-file.ptx"]);
     check(&["check"], 2, &[], &["Usage"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u33:1"], 2, &[], &["is no argument; accepted are"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--grid", "0"], 2, &[], &["is no shape"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--kernel", "daxpy"], 2, &[], &["daxpy", "saxpy"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u32:1"], 2, &[], &["takes 4 arguments, 1 were given"]);
+    let narrow = ["--arg", "u64:1", "--arg", "f32:2", "--arg", "zeros:f32[1]", "--arg", "zeros:f32[1]"];
+    let ptx = kernel("saxpy.ptx");
+    let args = [&["run", text(&ptx)][..], &narrow].concat();
+    check(&args, 2, &[], &["argument 1 of kernel \"saxpy\" has 8 bytes; parameter \"saxpy_param_0\" has 4"]);
 }
 
 #[test]
