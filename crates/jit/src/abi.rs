@@ -42,6 +42,11 @@ pub enum Status {
     BadCall = 8,
     /// A misaligned access, where it can be told.
     Misaligned = 9,
+    /// Lanes of the program came to a barrier or a warp synchronisation and wait there, others may go on; [`WarpWait`] says which.
+    /// Call it again.
+    Join = 10,
+    /// Every live lane waits where it joined: call the program again when [`WarpWait::released`] names one.
+    Blocked = 11,
 }
 
 impl Status {
@@ -58,6 +63,8 @@ impl Status {
             7 => Self::StackOverflow,
             8 => Self::BadCall,
             9 => Self::Misaligned,
+            10 => Self::Join,
+            11 => Self::Blocked,
             _ => return None,
         })
     }
@@ -137,6 +144,38 @@ pub struct FrameHeader {
     /// Set by the runtime before resuming: how many threads arrived in all.
     pub result_threads: u32,
 }
+
+/// What stands behind the [`FrameHeader`], at [`WARP_WAIT_OFFSET`], in the frames of kernels in which lanes of one warp may wait at
+/// different barriers, or for each other in different places. Programs of such kernels are whole warps.
+///
+/// The program fills `alive`, and `released` with 0, before every return; before it returns [`Status::Join`] also what the lanes that
+/// join wait for. The runtime sets bits of `released` and, for these lanes, the results.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct WarpWait {
+    /// Lanes that join now.
+    pub lanes: u32,
+    /// Lanes that have not ended.
+    pub alive: u32,
+    /// Of the lanes that join, those with a true predicate (`bar.red`).
+    pub predicates: u32,
+    /// Lanes that go on.
+    pub released: u32,
+    /// By lane: barrier number, or [`WARP_SYNC`] for `bar.warp.sync`.
+    pub ids: [u32; 32],
+    /// By lane: thread count operand or 0, or the membermask.
+    pub expected: [u32; 32],
+    /// By lane: over all arrived threads, how many have a true predicate.
+    pub results: [u32; 32],
+    /// By lane: how many threads arrived in all.
+    pub result_threads: [u32; 32],
+}
+
+/// In [`WarpWait::ids`]: not a barrier of the block but a synchronisation of the lanes of a warp.
+pub const WARP_SYNC: u32 = 16;
+
+/// Where [`WarpWait`] stands in a frame.
+pub const WARP_WAIT_OFFSET: usize = 64;
 
 /// Callbacks. Every function may be called from any worker; `block` is the caller's block.
 ///

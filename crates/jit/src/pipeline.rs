@@ -120,11 +120,16 @@ impl<'m> Compilation<'m> {
             Geometry { block: spec.block, lanes: spec.lanes.unwrap_or(32), grid_in_i32: spec.grid_in_i32 };
         // Warps may wait at different barriers: then a program must not have several of them, whoever chose the width.
         let insts = || function.blocks.iter().flat_map(|block| &block.insts);
-        let one_warp = insts().any(|inst| matches!(inst.op, Op::Barrier(_)) && !lanes::is_plain_barrier(inst));
+        let mut one_warp = insts().any(|inst| matches!(inst.op, Op::Barrier(_)) && !lanes::is_plain_barrier(inst));
+        // Nor where lanes of one warp may wait for each other in different places.
+        let warps = Geometry { lanes: 32, ..geometry };
+        let mut analysis = analyse(&program, &warps, &addresses);
+        one_warp |= analysis.waits_apart() || prepare::names_barriers(insts());
         if one_warp {
-            geometry.lanes = geometry.lanes.min(32);
+            geometry.lanes = 32;
+        } else if geometry.lanes != 32 {
+            analysis = analyse(&program, &geometry, &addresses);
         }
-        let mut analysis = analyse(&program, &geometry, &addresses);
         if spec.lanes.is_none() && !one_warp {
             let lanes = lanes::choose(&program, &analysis, &live_out, &geometry, target.isa);
             if lanes != geometry.lanes {
@@ -133,7 +138,8 @@ impl<'m> Compilation<'m> {
             }
         }
         lanes::drop_idle_barriers(&mut program, &analysis, &geometry);
-        let resumable = program.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
+        let suspends = program.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
+        let resumable = suspends || analysis.waits_apart();
         Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
     }
 

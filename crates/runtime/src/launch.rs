@@ -6,7 +6,7 @@
 //! blocks take: near [`CLAIM_TIME`], and small near the end. The first failure stops the launch and becomes the context's error.
 
 use crate::error::Error;
-use crate::exec::block;
+use crate::exec::block::{self, BlockSource};
 use crate::exec::code::Code;
 use crate::exec::frame::{Cause, Failure, LaunchFrame, Participants};
 use crate::exec::resident::{self, Residents};
@@ -193,7 +193,14 @@ impl Launch {
     fn run_blocks(&self, slot: &mut Slot) -> Result<(), Failure> {
         let mut size = 1;
         let mut claimed_at: Option<Instant> = None;
-        block::run_blocks(slot, &self.code, &self.frame, self, || {
+        let source = BlockSource {
+            code: &self.code,
+            frame: &self.frame,
+            services: self,
+            windows: self.stream.context().device().windows(),
+            in_order: self.in_order,
+        };
+        block::run_blocks(slot, &source, || {
             if self.total > 1 {
                 let now = Instant::now();
                 if let Some(before) = claimed_at.replace(now) {

@@ -62,6 +62,7 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
         program_end: entry,
         chain_end: entry,
         yield_point: None,
+        yield_status: status,
         masked: Vec::new(),
         status_return: entry,
         status,
@@ -124,7 +125,8 @@ impl<'c> Emitter<'c, '_> {
             self.labels.push(labels);
             let pending = self.b.alloca(self.mask_type(), "pending");
             self.pending.push(pending);
-            if suspends_at_end(&self.input.program.blocks[idx].insts) && reachable.masked[idx] {
+            let suspends = suspends_at_end(&self.input.program.blocks[idx].insts);
+            if (suspends && reachable.masked[idx]) || self.input.analysis.joins[idx] {
                 let waiting = self.b.alloca(self.mask_type(), "waiting");
                 self.waiting.insert(idx, waiting);
             }
@@ -133,8 +135,15 @@ impl<'c> Emitter<'c, '_> {
                 self.gathering.insert(idx, gathering);
             }
         }
+        if self.input.analysis.waits_apart() {
+            self.yield_status = self.b.alloca(self.context.int(32), "yield_status");
+            self.frame_layout.make_room_for_warp();
+        }
         let start = self.new_block("start");
         let opening_end = self.b.block();
+        if self.input.analysis.waits_apart() {
+            self.store_variable(self.i32(Status::Yield as u32), self.yield_status);
+        }
         self.b.position(start);
         self.start(&reachable);
         for idx in 0..n_blocks {
@@ -207,7 +216,7 @@ impl<'c> Emitter<'c, '_> {
             work.push(0);
         }
         for (idx, block) in program.blocks.iter().enumerate() {
-            if self.input.analysis.diverges[idx] {
+            if self.input.analysis.diverges[idx] || self.input.analysis.joins[idx] {
                 work.extend(&block.succs);
             }
         }
@@ -356,6 +365,7 @@ impl<'c> Emitter<'c, '_> {
     fn instruction(&mut self, inst: &vgpu_ptx::ir::Inst) -> Result<(), JitError> {
         match &inst.op {
             op if suspends(op) => Ok(()),
+            Op::WarpSync if self.input.analysis.joins[self.current] => Ok(()),
             op if Self::is_hint(op) => Ok(()),
             Op::ReadSpecial(register) => self.read_special(inst, *register),
             Op::Cvta { space, to_generic } => self.convert_address(inst, *space, *to_generic),
@@ -449,7 +459,7 @@ impl<'c> Emitter<'c, '_> {
     fn terminator(&mut self, idx: usize) -> Result<(), JitError> {
         let program = self.input.program;
         let block = &program.blocks[idx];
-        if suspends_at_end(&block.insts) {
+        if suspends_at_end(&block.insts) || self.input.analysis.joins[idx] {
             let inst = block.insts.last().expect("a suspended block ends in the suspension");
             let Terminator::Branch(next) = block.terminator else {
                 unreachable!("preparation splits blocks after suspensions")

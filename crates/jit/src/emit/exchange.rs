@@ -4,7 +4,7 @@ use super::Emitter;
 use super::address::Place;
 use crate::JitError;
 use crate::abi::{Services, Status};
-use crate::llvm::{Ordering, Value};
+use crate::llvm::Ordering;
 use crate::middle::operands::source_width;
 use crate::middle::symbolic::Parts;
 use crate::ops::{Addresses, LaneValue, Warps, atomic, cross_lane, matrix};
@@ -136,19 +136,32 @@ impl<'c> Emitter<'c, '_> {
     /// `bar.arrive`: tells the runtime and goes on.
     fn arrive(&mut self, inst: &Inst, barrier: &ir::Barrier) -> Result<(), JitError> {
         let (ptr, i32_type) = (self.context.ptr(), self.context.int(32));
-        let mut operand = |idx: usize| -> Result<Value<'c>, JitError> {
-            let sym = self.source(inst, idx);
-            self.scalar(&sym).ok_or_else(|| self.unsupported("bar.arrive whose operands differ between threads"))
-        };
-        let id = operand(0)?;
-        let expected = if barrier.has_threads { operand(1)? } else { self.i32(0) };
-        let threads = match self.mask {
-            Some(mask) => self.count(mask),
-            None => self.i32(self.lanes),
-        };
+        let (id, expected) = (self.source(inst, 0), self.source(inst, 1));
         let ty = self.context.function_type(self.context.void(), &[ptr, i32_type, i32_type, i32_type]);
         let service = self.service(offset_of!(Services, barrier_arrive));
-        self.b.call_pointer(ty, service, &[self.prologue.block_context, id, expected, threads]);
+        if let (Some(id), Some(expected)) = (self.scalar(&id), self.scalar(&expected)) {
+            let threads = match self.mask {
+                Some(mask) => self.count(mask),
+                None => self.i32(self.lanes),
+            };
+            self.b.call_pointer(ty, service, &[self.prologue.block_context, id, expected, threads]);
+            return Ok(());
+        }
+        debug_assert!(barrier.has_threads, "lowering asks for a thread count");
+        // Lanes name different barriers: one after the other.
+        let (ids, counts) = (self.vector(&id), self.vector(&expected));
+        let mask = self.mask.unwrap_or_else(|| self.mask_type().all_ones());
+        for lane in 0..self.lanes {
+            let (call, next) = (self.new_block("arrive"), self.new_block("arrived"));
+            let index = self.i32(lane);
+            let active = self.b.extract(mask, index);
+            self.b.cond_branch(active, call, next);
+            self.b.position(call);
+            let (id, expected) = (self.b.extract(ids, index), self.b.extract(counts, index));
+            self.b.call_pointer(ty, service, &[self.prologue.block_context, id, expected, self.i32(1)]);
+            self.b.branch(next);
+            self.b.position(next);
+        }
         Ok(())
     }
 }

@@ -17,7 +17,8 @@ impl<'c> Emitter<'c, '_> {
         self.masked[idx]
             && self.lanes.is_multiple_of(32)
             && self.input.analysis.careful[idx]
-            && self.input.analysis.parks.iter().any(|parks| *parks)
+            && self.input.analysis.loses_lock_step()
+            && !self.input.analysis.joins[idx]
             && first.is_some_and(|inst| needs_members(&inst.op))
     }
 

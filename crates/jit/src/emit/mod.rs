@@ -10,7 +10,8 @@
 //!   stores; * [`neighbours`]: lanes that turn out to be neighbours; [`lines`]: whole cache lines; [`stride`]: lanes a small
 //!   step apart; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
-//! * [`gather`]: lanes that wait for their warp; * [`asynchronous`]: copies and `mbarrier` objects.
+//! * [`gather`]: lanes that wait for their warp; * [`join`]: lanes of a warp that wait in different places;
+//! * [`asynchronous`]: copies and `mbarrier` objects.
 
 mod address;
 mod asynchronous;
@@ -18,6 +19,7 @@ mod call;
 mod control;
 mod exchange;
 mod gather;
+mod join;
 mod lines;
 mod memory;
 mod neighbours;
@@ -123,6 +125,8 @@ struct Emitter<'c, 'i> {
     chain_end: Label<'c>,
     /// Where the masked copy lets other programs run and then goes on with what is pending; made on first use.
     yield_point: Option<Label<'c>>,
+    /// What the program reports there, in kernels whose lanes wait apart; set back to [`crate::abi::Status::Yield`] by it.
+    yield_status: Value<'c>,
     /// Blocks whose masked copy is reachable.
     masked: Vec<bool>,
     /// Function return with a status.

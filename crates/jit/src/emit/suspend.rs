@@ -10,7 +10,7 @@
 use super::Emitter;
 use super::control::suspends_at_end;
 use crate::JitError;
-use crate::abi::{BlockContext, FrameHeader, Status};
+use crate::abi::{BlockContext, FrameHeader, Status, WARP_WAIT_OFFSET, WarpWait};
 use crate::llvm::{IntPredicate, Label, Value};
 use crate::middle::bitset::BitSet;
 use crate::middle::shape::Shape;
@@ -34,6 +34,11 @@ impl Default for FrameLayout {
 }
 
 impl FrameLayout {
+    /// Leaves room for [`WarpWait`]; before anything else is placed.
+    pub(super) fn make_room_for_warp(&mut self) {
+        self.next = (WARP_WAIT_OFFSET + size_of::<WarpWait>()) as u32;
+    }
+
     /// Bytes of the frame, a multiple of 64.
     pub(super) fn bytes(&self) -> u32 {
         self.next.next_multiple_of(64)
@@ -68,7 +73,7 @@ const HELD: usize = usize::MAX / 8;
 const STATUS: usize = usize::MAX;
 
 impl<'c> Emitter<'c, '_> {
-    fn frame(&self) -> Value<'c> {
+    pub(super) fn frame(&self) -> Value<'c> {
         self.load_variable(self.context.ptr(), self.prologue.frame)
     }
 
@@ -198,6 +203,10 @@ impl<'c> Emitter<'c, '_> {
 
     /// Emits the end of block `idx`, which suspends in `inst` and goes on at block `next`.
     pub(super) fn suspend(&mut self, idx: usize, inst: &Inst, next: usize) -> Result<(), JitError> {
+        if self.input.analysis.joins[idx] {
+            self.join(idx, inst);
+            return Ok(());
+        }
         let status = self.i32(Self::status_of(&inst.op) as u32);
         let partial = self.input.analysis.partial[idx] || self.input.analysis.careful[idx];
         let lanes_here = match self.mask {
@@ -315,13 +324,15 @@ impl<'c> Emitter<'c, '_> {
         let status = self.load_variable(i32_type, self.status);
         self.b.store(status, self.b.offset_by(self.frame(), i64::from(at)), 4);
         self.save_exited();
-        self.return_and_resume(self.i32(Status::Yield as u32));
+        let reported = self.report_warp(&blocks);
+        self.return_and_resume(reported);
         self.restore(&live);
         self.restore_exited();
         let status = self.b.load(i32_type, self.b.offset_by(self.frame(), i64::from(at)), 4);
         self.store_variable(status, self.status);
         transfer_masks(self, false);
         self.release_parked();
+        self.release_joined();
         self.b.branch(self.labels[0].check);
     }
 
@@ -429,12 +440,14 @@ impl<'c> Emitter<'c, '_> {
         self.release_gathered();
         let end = self.end_or_wait_for_members();
         if sites.is_empty() {
+            self.block_for_joined();
             self.b.branch(end);
             return;
         }
         let (spinning, sites): (Vec<usize>, Vec<usize>) =
             sites.into_iter().partition(|&idx| self.input.analysis.parks[idx]);
         self.yield_for_parked(&spinning);
+        self.block_for_joined();
         let mut all = self.mask_type().zero();
         for idx in &sites {
             let waiting = self.load_variable(self.mask_type(), self.waiting[idx]);
@@ -537,6 +550,9 @@ impl<'c> Emitter<'c, '_> {
     fn is_partial_site(&self, idx: usize) -> bool {
         let insts = &self.input.program.blocks[idx].insts;
         let stays = insts.last().is_some_and(|inst| inst.op == Op::Nanosleep) && !self.input.analysis.parks[idx];
-        suspends_at_end(insts) && !stays && (self.input.analysis.partial[idx] || self.input.analysis.careful[idx])
+        suspends_at_end(insts)
+            && !stays
+            && !self.input.analysis.joins[idx]
+            && (self.input.analysis.partial[idx] || self.input.analysis.careful[idx])
     }
 }

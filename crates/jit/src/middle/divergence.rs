@@ -8,11 +8,12 @@
 use super::bitset::BitSet;
 use super::geometry::Geometry;
 use super::operands::source_width;
+use super::prepare::names_barriers;
 use super::shape::{Form, Shape, full_range};
 use super::ssa::Program;
 use super::symbolic::{NoScalars, Parts, Sym, transfer};
 use smallvec::SmallVec;
-use vgpu_ptx::ir::{Inst, Op, Operand, Reg, RegWidth, Space, SpecialReg, SymbolRef, Terminator};
+use vgpu_ptx::ir::{BarrierOp, Inst, Op, Operand, Reg, RegWidth, Space, SpecialReg, SymbolRef, Terminator};
 use vgpu_types::IndexVec;
 
 /// Addresses that are constants of the compiled kernel.
@@ -41,6 +42,21 @@ pub(crate) struct Analysis {
     /// The block is the back edge of a waiting loop that lanes leave at different times: those that stay let those that left
     /// go ahead.
     pub(crate) parks: Vec<bool>,
+    /// The block ends in a barrier or a warp synchronisation where part of a warp may wait while the rest goes on or waits
+    /// elsewhere. Only in programs of one warp.
+    pub(crate) joins: Vec<bool>,
+}
+
+impl Analysis {
+    /// Lanes of one warp may wait in different places.
+    pub(crate) fn waits_apart(&self) -> bool {
+        self.joins.contains(&true)
+    }
+
+    /// Lanes may go through the program at different times.
+    pub(crate) fn loses_lock_step(&self) -> bool {
+        self.waits_apart() || self.parks.contains(&true)
+    }
 }
 
 /// Runs the analysis.
@@ -67,6 +83,8 @@ pub(crate) fn analyse(program: &Program, geometry: &Geometry, addresses: &dyn Ad
         partial: vec![false; n_blocks],
         careful: vec![false; n_blocks],
         parks: vec![false; n_blocks],
+        joins: vec![false; n_blocks],
+        names_barriers: names_barriers(program.blocks.iter().flat_map(|block| &block.insts)),
     };
     loop {
         cx.settle_shapes();
@@ -86,6 +104,7 @@ pub(crate) fn analyse(program: &Program, geometry: &Geometry, addresses: &dyn Ad
         careful: cx.careful,
         ends_thread: cx.ends_thread,
         parks: cx.parks,
+        joins: cx.joins,
     }
 }
 
@@ -110,6 +129,8 @@ struct Cx<'p> {
     partial: Vec<bool>,
     careful: Vec<bool>,
     parks: Vec<bool>,
+    joins: Vec<bool>,
+    names_barriers: bool,
 }
 
 impl Cx<'_> {
@@ -265,7 +286,10 @@ impl Cx<'_> {
             let last_inst = program.blocks[found.last].insts.last();
             let waits = matches!(program.blocks[found.last].terminator, Terminator::Branch(to) if to.idx() == found.first)
                 && last_inst.is_some_and(|inst| inst.op == Op::Nanosleep);
-            if leaves_apart && waits {
+            let is_branch_around = |region: &BitSet| region.contains(found.first);
+            let around: Vec<usize> =
+                regions.iter().filter(|(_, region)| is_branch_around(region)).map(|(branch, _)| *branch).collect();
+            if waits && (leaves_apart || !around.is_empty()) && self.others_may_signal(found, &around) {
                 self.parks[found.last] = true;
                 // From here on lanes go through the program at different times.
                 for node in self.reach(found.first, n_blocks).iter() {
@@ -280,7 +304,117 @@ impl Cx<'_> {
                 }
             }
         }
+        changed | self.settle_joins(&regions)
+    }
+
+    /// Finds where part of a warp waits.
+    fn settle_joins(&mut self, regions: &[(usize, BitSet)]) -> bool {
+        if self.geometry.lanes != vgpu_types::WARP_SIZE {
+            return false;
+        }
+        let n_blocks = self.program.blocks.len();
+        let syncs_apart = self.syncs_apart(regions);
+        let mut changed = false;
+        for node in 0..n_blocks {
+            let Some(last) = self.program.blocks[node].insts.last() else { continue };
+            let is_partial = self.partial[node] || self.careful[node];
+            let joins = match &last.op {
+                Op::Barrier(barrier) if barrier.op != BarrierOp::Arrive && self.names_barriers => {
+                    let n_operands = if barrier.has_threads { 2 } else { 1 };
+                    let differs = last.srcs[..n_operands]
+                        .iter()
+                        .any(|src| self.operand(src, RegWidth::B32).is_some_and(|shape| !shape.is_uniform()));
+                    is_partial || differs
+                }
+                Op::WarpSync => is_partial && syncs_apart,
+                _ => false,
+            };
+            if joins && !std::mem::replace(&mut self.joins[node], true) {
+                changed = true;
+            }
+            if self.joins[node] {
+                self.partial[node] = true;
+                changed |= self.lose_lock_step(node);
+                for after in self.program.blocks[node].succs.clone() {
+                    for reached in self.reach(after, n_blocks).iter() {
+                        self.partial[reached] = true;
+                        changed |= self.lose_lock_step(reached);
+                    }
+                }
+            }
+        }
         changed
+    }
+
+    /// Two sides of a divergent branch have a warp synchronisation each, and their lanes may mean each other.
+    fn syncs_apart(&self, regions: &[(usize, BitSet)]) -> bool {
+        let masks = |side: &BitSet| -> Vec<(usize, Option<u32>)> {
+            let syncs = side.iter().filter_map(|node| {
+                let last = self.program.blocks[node].insts.last().filter(|inst| inst.op == Op::WarpSync)?;
+                let mask = self.operand(&last.srcs[0], RegWidth::B32).and_then(|shape| shape.as_constant());
+                Some((node, mask.map(|bits| bits as u32)))
+            });
+            syncs.collect()
+        };
+        regions.iter().any(|(branch, _)| {
+            let end = self.program.post_dominators[*branch];
+            let succs = &self.program.blocks[*branch].succs;
+            let sides: Vec<_> = succs.iter().map(|&succ| masks(&self.reach(succ, end))).collect();
+            sides.iter().enumerate().any(|(a, one)| {
+                sides[a + 1..].iter().any(|other| {
+                    one.iter().any(|(here, mask)| {
+                        let meets = |(there, others): &(usize, Option<u32>)| {
+                            here != there && mask.zip(*others).is_none_or(|(mask, others)| mask & others != 0)
+                        };
+                        other.iter().any(meets)
+                    })
+                })
+            })
+        })
+    }
+
+    /// Lanes of the program that are not in a waiting loop could do what it waits for, if they went ahead: they write
+    /// memory before they come to a place that they pass only together with the lanes in the loop. `around` are the
+    /// branches that sent some lanes there and others elsewhere.
+    fn others_may_signal(&self, found: &super::ssa::LoopRange, around: &[usize]) -> bool {
+        let blocks = &self.program.blocks;
+        let inside = |node: usize| (found.first..=found.last).contains(&node);
+        let leaving = (found.first..=found.last).flat_map(|node| &blocks[node].succs);
+        let mut work: Vec<usize> =
+            leaving.chain(around.iter().flat_map(|&branch| &blocks[branch].succs)).copied().collect();
+        let mut seen = BitSet::new(blocks.len());
+        while let Some(node) = work.pop() {
+            if inside(node) || !seen.insert(node) {
+                continue;
+            }
+            let mut passes = true;
+            for inst in &blocks[node].insts {
+                if signals(&inst.op) {
+                    return true;
+                }
+                if self.needs_everybody(inst) {
+                    passes = false;
+                    break;
+                }
+            }
+            if passes {
+                work.extend(&blocks[node].succs);
+            }
+        }
+        false
+    }
+
+    /// No lane passes the instruction before all that have not ended are there.
+    fn needs_everybody(&self, inst: &Inst) -> bool {
+        match &inst.op {
+            Op::Barrier(barrier) => !barrier.has_threads,
+            Op::CallBuiltin(vgpu_ptx::ir::Builtin::CgSynchronize, _) => true,
+            Op::WarpSync => {
+                let mask = self.operand(&inst.srcs[0], RegWidth::B32).and_then(|shape| shape.as_constant());
+                self.geometry.lanes <= 32 && mask.is_some_and(|bits| bits as u32 == u32::MAX)
+            }
+            _ => false,
+        }
     }
 
     /// Lanes may run the block at different times: nothing it defines is the same for all.
@@ -346,6 +480,24 @@ impl Cx<'_> {
             }
         }
         reached
+    }
+}
+
+/// Writes memory that other threads can see.
+fn signals(op: &Op) -> bool {
+    match op {
+        Op::Store(access) => matches!(access.space, Space::Generic | Space::Global | Space::Shared),
+        Op::Atomic(_)
+        | Op::Reduce(_)
+        | Op::Mbarrier(_)
+        | Op::CpAsync { .. }
+        | Op::StMatrix(_)
+        | Op::WmmaStore(_)
+        | Op::CallBuiltin(..)
+        | Op::Call(..)
+        | Op::CallIndirect(..) => true,
+        Op::Barrier(barrier) => barrier.has_threads,
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@
 //! predecessor; the back edge of a loop that waits for other threads suspends; a conditional branch has two different targets and is not negated.
 
 use super::graph::{Graph, Schedule};
-use super::waiting;
+use super::waiting::Waiting;
 use crate::JitError;
 use smallvec::smallvec;
 use vgpu_ptx::ir::{self, Block, BlockId, Builtin, Function, Inst, Op, Operand, Reg, RegWidth, ScalarType, Terminator};
@@ -208,13 +208,36 @@ pub(crate) fn bits_type(width: RegWidth) -> ScalarType {
     }
 }
 
+/// Lanes of a warp may meet although they stand at different instructions: there are several to meet at.
+fn may_sync_apart(function: &Function) -> bool {
+    let insts = function.blocks.iter().flat_map(|block| &block.insts);
+    insts.filter(|inst| inst.op == Op::WarpSync).nth(1).is_some()
+}
+
+/// Lanes of a warp may wait at different barriers: not all barriers are the same one, of all threads of the block.
+pub(crate) fn names_barriers<'f>(insts: impl Iterator<Item = &'f Inst>) -> bool {
+    let mut first: Option<Operand> = None;
+    for inst in insts {
+        let Op::Barrier(barrier) = &inst.op else { continue };
+        if barrier.has_threads || !matches!(inst.srcs[0], Operand::Imm(_)) {
+            return true;
+        }
+        if *first.get_or_insert(inst.srcs[0]) != inst.srcs[0] {
+            return true;
+        }
+    }
+    false
+}
+
 fn split_at_suspensions(function: &mut Function) {
+    let syncs = may_sync_apart(function);
     let mut idx = 0;
     while idx < function.blocks.len() {
         let block = BlockId::from(idx);
         idx += 1;
         let current = &mut function.blocks[block];
-        let Some(at) = current.insts.iter().position(|inst| suspends(&inst.op)) else { continue };
+        let ends_block = |inst: &Inst| suspends(&inst.op) || (syncs && inst.op == Op::WarpSync);
+        let Some(at) = current.insts.iter().position(ends_block) else { continue };
         if at + 1 == current.insts.len() && matches!(current.terminator, Terminator::Branch(_)) {
             continue;
         }
@@ -264,7 +287,9 @@ fn split_before_exchanges(function: &mut Function) {
         return;
     }
     let Some(schedule) = graph_of(function).schedule() else { return };
-    if !schedule.loops.iter().any(|found| waiting::waits(function, &found.blocks)) {
+    let waiting = Waiting::new(function);
+    let waits = schedule.loops.iter().any(|found| waiting.waits(found.header, &found.blocks));
+    if !waits && !may_sync_apart(function) && !names_barriers(insts()) {
         return;
     }
     let mut idx = 0;
@@ -286,11 +311,12 @@ fn canonicalise_loops(function: &mut Function) -> Result<(), JitError> {
     let graph = graph_of(function);
     let too_large = || JitError::TooLarge { kernel: function.name.clone() };
     let schedule = graph.schedule().ok_or_else(too_large)?;
-    for found in &schedule.loops {
+    let waiting = Waiting::new(function);
+    let waits: Vec<bool> = schedule.loops.iter().map(|found| waiting.waits(found.header, &found.blocks)).collect();
+    for (found, waits) in schedule.loops.iter().zip(waits) {
         let header = found.header;
         let latches: Vec<usize> =
             graph.preds[header].iter().copied().filter(|&pred| found.blocks.contains(pred)).collect();
-        let waits = waiting::waits(function, &found.blocks);
         if waits || (latches.len() > 1 && !found.irreducible) {
             let mut latch = jump_to(BlockId::from(header));
             if waits {

@@ -21,8 +21,8 @@ const MAX_BLOCK: Dim3 = Dim3::new(1024, 1024, 64);
 const MAX_GRID: Dim3 = Dim3::new(0x7fff_ffff, 65535, 65535);
 /// Largest static plus dynamic shared memory of a block.
 const MAX_SHARED_BYTES: u64 = 227 * 1024;
-/// Blocks of a launch that are alive at the same time, unless it is cooperative.
-const MAX_RESIDENT_BLOCKS: usize = 16;
+/// Blocks of a launch that are alive at the same time, unless it is cooperative: more than any GPU holds.
+const MAX_RESIDENT_BLOCKS: usize = 4096;
 /// Warp steps of one block before the next one gets its turn.
 const SLICE: u64 = 20_000;
 /// Size of the workspace that `%envreg1` and `%envreg2` point to in a cooperative launch: a size word and a barrier word, zero

@@ -24,3 +24,4 @@ pub(crate) mod reloc;
 pub(crate) mod resident;
 pub(crate) mod scratch;
 pub(crate) mod services;
+pub(crate) mod warp_wait;

@@ -11,6 +11,7 @@ use super::frame::{Cause, Failure, LaunchFrame};
 use super::guard::Scope;
 use super::scratch::{Slot, WindowPool, Windows};
 use super::services::HostServices;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,7 +121,7 @@ pub(crate) fn run_turns(
     services: &dyn HostServices,
 ) -> Result<(), Failure> {
     let scope = Scope::enter(frame.context().stop);
-    let calls = Calls { scope: &scope, code, frame, services, take_turns: true };
+    let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(true) };
     let threads = frame.block().volume() as u32;
     let mut idle = 0u32;
     loop {

@@ -80,6 +80,13 @@ impl Windows {
     }
 }
 
+impl Windows {
+    /// Memory taken, at most.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.shared.bytes + self.local.bytes + self.frames.bytes
+    }
+}
+
 /// Windows of finished resident blocks, for the next cooperative launch: making them costs more than running a small block.
 #[derive(Debug, Default)]
 pub(crate) struct WindowPool(Mutex<Vec<Windows>>);

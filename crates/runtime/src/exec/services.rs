@@ -29,6 +29,8 @@ pub(crate) struct ServiceHost<'a> {
     pub(crate) barriers: &'a RefCell<Barriers>,
     pub(crate) block: Cell<Dim3>,
     pub(crate) block_shape: Dim3,
+    /// The program that runs.
+    pub(crate) program: Cell<usize>,
 }
 
 /// The table given to generated code.
@@ -152,5 +154,5 @@ unsafe extern "C" fn barrier_arrive(block: *mut BlockContext, id: u32, expected:
     let _suspended = guard::suspend();
     // SAFETY: called by generated code with its own block.
     let host = unsafe { host(block) };
-    host.barriers.borrow_mut().arrive(id, expected, threads, 0);
+    host.barriers.borrow_mut().arrive(host.program.get(), id, expected, threads, 0);
 }
