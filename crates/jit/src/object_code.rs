@@ -40,7 +40,8 @@ pub struct KernelLayout {
     pub frame_bytes: u32,
     /// Size of the parameter buffer.
     pub param_bytes: u32,
-    /// Uses float atomics, whose result depends on the order of blocks: a deterministic launch runs blocks in order.
+    /// Uses atomics whose effect depends on the order of blocks: of floats, or with a result that is used (so that sums by
+    /// compare-and-swap, locks and tickets count too). A deterministic launch then runs the blocks in order on one worker.
     pub ordered_atomics: bool,
 }
 

@@ -110,7 +110,8 @@ impl<'m> Compilation<'m> {
         let schedule = prepare::prepare(&mut function)?;
         let addresses = Layout::new(module, &function);
         let ordered_atomics = function.blocks.iter().flat_map(|block| &block.insts).any(|inst| match &inst.op {
-            Op::Atomic(atomic) | Op::Reduce(atomic) => atomic.ty.is_float(),
+            Op::Atomic(_) => true,
+            Op::Reduce(atomic) => atomic.ty.is_float(),
             _ => false,
         });
         let mut program = ssa::construct(function.clone(), &schedule);

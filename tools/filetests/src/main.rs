@@ -9,6 +9,7 @@ mod backend;
 mod bless;
 mod case;
 mod checks;
+mod determinism;
 mod element;
 mod harness;
 mod init;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
 fn trials() -> anyhow::Result<Vec<libtest_mimic::Trial>> {
     let backends = Arc::new(jit::backends()?);
     let mut trials = checks::trials();
+    trials.extend(determinism::trials());
     trials.extend(harness::trials(&backends)?);
     trials.extend(table::trials(&backends)?);
     trials.extend(ptxgen::trials(&backends));
