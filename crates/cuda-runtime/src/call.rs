@@ -69,7 +69,7 @@ impl Argument for Stream {
     }
 }
 
-/// Exports functions of the runtime API: `name(arguments) { work }`. Work is a block that gives an [`Outcome`] and may call the
+/// Exports functions of the runtime API: `name(arguments) { work }`. Work is a block that gives an `Outcome` and may call the
 /// driver. `name | other_name(..)` also exports the form in which null means the thread's own default stream.
 #[macro_export]
 macro_rules! api {

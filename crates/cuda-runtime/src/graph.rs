@@ -1,7 +1,7 @@
 //! Nodes of graphs whose description differs between the two APIs: kernels, copies and fills.
 //!
 //! The runtime names a kernel by its host function and describes a copy by `cudaMemcpy3DParms`; the driver has kernel handles
-//! and `CUDA_MEMCPY3D`. All other functions of graphs are in [`crate::forward`].
+//! and `CUDA_MEMCPY3D`. All other functions of graphs are in [`mod@crate::forward`].
 
 use crate::code::{INVALID_VALUE, Outcome};
 use crate::copy::{self, Copy3D, DriverCopy3D};

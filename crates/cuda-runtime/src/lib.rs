@@ -5,7 +5,7 @@
 //! `libcuda.so.1` when it is first needed; this crate holds no device and no memory of its own, so the programs' runtime
 //! and driver calls share everything, and it runs over NVIDIA's driver as it does over ours.
 //!
-//! Structure: [`call`] is what every exported function goes through (context, last error, panics); [`forward`] is the table of
+//! Structure: [`call`] is what every exported function goes through (context, last error, panics); [`mod@forward`] is the table of
 //! functions that are a driver function under another name; the other modules are areas of the API. `sonames/cudart12` and
 //! `sonames/cudart13` make the shared libraries; they hold what differs between the two versions, and the list of names that
 //! are not supported.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Library files of NVIDIA's whose name starts with `prefix`, best first: those beside what this process has loaded, then
-/// those of [`folders`].
+/// those of toolkits and packages.
 pub fn find_libraries(prefix: &str) -> Vec<PathBuf> {
     let mut found = libraries(&in_packages(&loaded_packages()), prefix);
     if found.is_empty() {

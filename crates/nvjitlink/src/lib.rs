@@ -1,11 +1,11 @@
 //! `libnvJitLink` whose linked "machine code" is PTX, for a device that loads PTX.
 //!
 //! A client (Numba, cuda.core) makes a link, adds inputs, completes it and reads the cubin; it gets PTX in its place.
-//! [`linker`] says what happens to which input. The names that `nvJitLink.h` really declares carry the version of the header they
+//! The module `linker` says what happens to which input. The names that `nvJitLink.h` really declares carry the version of the header they
 //! came with; [`export_versions`] makes them, in the packages that make the shared libraries.
 //!
 //! Rules of access:
-//! 1. A handle is a `Box<Linker>` made by [`nvJitLinkCreate`] and is known to [`LIVE`] until it is destroyed; unknown handles are
+//! 1. A handle is a `Box<Linker>` made by [`nvJitLinkCreate`] and is known to be live until it is destroyed; unknown handles are
 //!    refused, not followed.
 //! 2. Other pointers are the caller's, valid for the sizes that `nvJitLink.h` states; null is refused.
 #![allow(non_snake_case, reason = "the names are nvJitLink's")]
