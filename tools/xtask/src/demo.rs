@@ -8,6 +8,9 @@ use anyhow::Result;
 /// recorded with the results.
 const OPENCL_PACKAGES: &[&str] = &["intel-opencl-rt", "intel-cmplr-lib-rt", "pyopencl", "numpy"];
 
+/// Libraries that the numeric suite compares with: MKL, oneDNN, OpenBLAS (in numpy), FFTW (in pyfftw).
+const NUM_PACKAGES: &[&str] = &["mkl", "onednn", "numpy", "pyfftw"];
+
 /// The demonstration.
 ///
 /// # Errors
@@ -24,6 +27,9 @@ pub fn demo() -> Result<()> {
 /// # Errors
 /// Something is missing, or the suite fails. A peer that cannot be had is a remark in the table, not an error.
 pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
+    if matches!(suite, Suite::Num) {
+        return bench_num(rest);
+    }
     // The market's suite is a program of its own, which needs no LLVM.
     let package = if matches!(suite, Suite::Market) { "market-bench" } else { "bench" };
     if !matches!(suite, Suite::Market) {
@@ -38,6 +44,21 @@ pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
             Ok(python) => _ = command.arg("--opencl-python").arg(python),
             Err(error) => _ = command.arg("--opencl-missing").arg(format!("{error:#}")),
         }
+    }
+    shell::run(command.args(rest))
+}
+
+/// The numeric suite needs neither LLVM nor the device, so it is a program of its own.
+fn bench_num(rest: &[String]) -> Result<()> {
+    shell::run(shell::cargo().args(["build", "--release", "--package", "numbench"]))?;
+    let mut command = shell::program(Metadata::load()?.target_directory.join("release/numbench"));
+    match python::environment(NUM_PACKAGES) {
+        Ok(python) => {
+            if let Some(prefix) = python.parent().and_then(std::path::Path::parent) {
+                command.arg("--peers").arg(prefix);
+            }
+        }
+        Err(error) => eprintln!("no peers, their columns say na: {error:#}"),
     }
     shell::run(command.args(rest))
 }

@@ -85,6 +85,8 @@ pub enum Suite {
     Launch,
     /// The market: book, journal, clearing, sharing on recorded demand.
     Market,
+    /// The numeric algorithms: vgpu, MKL, OpenBLAS, oneDNN and FFTW, side by side.
+    Num,
 }
 
 /// A part of the soak test.
@@ -105,6 +107,7 @@ impl Suite {
             Self::Kernels => "kernels",
             Self::Launch => "launch",
             Self::Market => "market",
+            Self::Num => "num",
         }
     }
 }
