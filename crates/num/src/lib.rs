@@ -20,6 +20,8 @@ mod simd;
 
 pub mod fft;
 pub mod gemm;
+pub mod random;
+pub mod rows;
 
 pub use error::Error;
 pub use pool::{Pool, Serial, Threads};
