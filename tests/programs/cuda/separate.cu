@@ -1,6 +1,5 @@
-// Separate compilation (-rdc=true): the parts are linked when the program starts. NVIDIA's device runtime is left out: it is
-// for kernels that launch kernels.
-// FLAGS: -rdc=true -cudadevrt=none
+// Separate compilation (-rdc=true): the parts are linked when the program starts.
+// FLAGS: -rdc=true
 #include "check.h"
 
 extern __device__ int offset;
