@@ -1,6 +1,6 @@
 //! Sums, softmax and layer normalisation along the rows of a contiguous array.
 //!
-//! Sums are pairwise: blocks of [`BLOCK`] terms in eight lanes, then a binary tree over the blocks (Higham, "The accuracy of
+//! Sums are pairwise: blocks of 128 terms in eight lanes, then a binary tree over the blocks (Higham, "The accuracy of
 //! floating point summation", SIAM J. Sci. Comput. 14, 1993). The error is at most about `(log2(n / 128) + 20) eps sum |x|`. The
 //! tree depends on the length alone, so results are the same with any number of threads.
 
