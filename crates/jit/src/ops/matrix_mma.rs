@@ -10,7 +10,10 @@
 //! exactly; `.satfinite` clamps the final sum. Machines without FMA round twice per step in f32, which only differs where a bf16 or
 //! tf32 product leaves the range of f32 (the manual allows it).
 //!
-//! Integer operands on x86 are multiplied in pairs of 16-bit numbers ([`super::warp_x86`]).
+//! Integer operands on x86 are multiplied in pairs of 16-bit numbers, bytes in fours where the processor has that
+//! ([`super::warp_x86`]). The latter takes an unsigned and a signed operand: where both are of one kind, 128 is added to A or
+//! taken from B, and the sum begins with what makes up for it. There is no such way for bf16: `VDPBF16PS` sums in another
+//! order, flushes subnormals, and is no faster than two multiply-adds.
 //!
 //! Source: PTX ISA 9.x, "mma", "mma.sp", "wmma.mma".
 
@@ -112,6 +115,8 @@ enum Arithmetic {
     Integer,
     /// x86: registers of narrow integers as pairs of 16-bit numbers.
     Pairs,
+    /// x86: registers of four bytes.
+    Quads,
     /// Registers of bits.
     Bits(BitMma),
 }
@@ -164,6 +169,8 @@ struct Product<'a, 'c> {
     sparsity: Option<Sparsity<'c>>,
     /// Dense vectors of a sparse A by rows and column.
     expanded: HashMap<(Vec<u32>, u32), Value<'c>>,
+    /// What sums of bytes of one kind start from, by the vectors of the operand that it depends on.
+    offsets: HashMap<Vec<Value<'c>>, Value<'c>>,
 }
 
 impl<'a, 'c> Product<'a, 'c> {
@@ -182,6 +189,7 @@ impl<'a, 'c> Product<'a, 'c> {
             Some(op) => Arithmetic::Bits(op),
             None if form.d == ScalarType::F64 => Arithmetic::Double,
             None if form.a.is_float() => Arithmetic::Single,
+            None if !form.sparse && form.a.bits() == 8 && warp_x86::has_quad_products(target) => Arithmetic::Quads,
             None if !form.sparse && warp_x86::has_pair_products(target) => Arithmetic::Pairs,
             None => Arithmetic::Integer,
         };
@@ -203,6 +211,7 @@ impl<'a, 'c> Product<'a, 'c> {
             sparsity: selector
                 .map(|selector| Sparsity::new(form.a.bits(), form.shape[2], selector, arguments[end as usize])),
             expanded: HashMap::new(),
+            offsets: HashMap::new(),
         }
     }
 
@@ -219,6 +228,7 @@ impl<'a, 'c> Product<'a, 'c> {
         let (step, n_parts) = match self.arithmetic {
             Arithmetic::Single | Arithmetic::Double | Arithmetic::Integer => (1, 1),
             Arithmetic::Bits(_) => (32, 1),
+            Arithmetic::Quads => (4, 1),
             Arithmetic::Pairs => (32 / self.form.a.bits(), 16 / self.form.a.bits()),
         };
         // Accumulators by element and chunk.
@@ -299,7 +309,9 @@ impl<'a, 'c> Product<'a, 'c> {
     /// The vector whose lanes are the named elements.
     fn gather(&mut self, role: MatrixRole, mut places: Vec<Place>, part: u32) -> Value<'c> {
         let (builder, width) = (self.builder, self.width);
-        if matches!(self.arithmetic, Arithmetic::Pairs | Arithmetic::Bits(_)) && role != MatrixRole::C {
+        if matches!(self.arithmetic, Arithmetic::Pairs | Arithmetic::Quads | Arithmetic::Bits(_))
+            && role != MatrixRole::C
+        {
             // The step is a whole register; its parts are numbered.
             places.iter_mut().for_each(|place| place.2 = part);
         }
@@ -365,6 +377,10 @@ impl<'a, 'c> Product<'a, 'c> {
         let (whole, ty) = (operand.registers[register as usize], operand.ty);
         let converted = match self.arithmetic {
             Arithmetic::Pairs if role != MatrixRole::C => self.pairs(whole, ty, j),
+            Arithmetic::Quads if role == self.moved_operand() => {
+                self.builder.xor(whole, whole.ty().constant(0x8080_8080))
+            }
+            Arithmetic::Quads if role != MatrixRole::C => whole,
             Arithmetic::Bits(_) => whole,
             _ => self.element(whole, ty, j),
         };
@@ -414,8 +430,52 @@ impl<'a, 'c> Product<'a, 'c> {
         // Integer sums take `c` at the end, so that the clamp sees the exact sum.
         match self.arithmetic {
             Arithmetic::Single | Arithmetic::Double => self.addend(positions),
+            Arithmetic::Quads => self.offset(positions),
             _ => self.int().vector(self.width).zero(),
         }
+    }
+
+    /// Of bytes, the operand that is moved to the other kind: A by +128 where both are signed, B by -128 where none is.
+    fn moved_operand(&self) -> MatrixRole {
+        match (self.form.a.is_signed(), self.form.b.is_signed()) {
+            (true, true) => MatrixRole::A,
+            (false, false) => MatrixRole::B,
+            // Neither is: no fragment of the product has this role.
+            _ => MatrixRole::D,
+        }
+    }
+
+    /// What makes up for the move: 128 times the sum of the other operand's elements, taken away or added.
+    fn offset(&mut self, positions: &[(u32, u32, u32)]) -> Value<'c> {
+        let builder = self.builder;
+        let zero = self.int().vector(self.width).zero();
+        let moved = self.moved_operand();
+        let mut others = Vec::new();
+        for k in (0..self.form.shape[2]).step_by(4) {
+            others.push(match moved {
+                MatrixRole::A => {
+                    let places = self.places(&self.b, positions.iter().map(|(q, _, column)| (*q, k, *column)));
+                    self.gather(MatrixRole::B, places, 0)
+                }
+                MatrixRole::B => {
+                    let places = self.places(&self.a, positions.iter().map(|(q, row, _)| (*q, *row, k)));
+                    self.gather(MatrixRole::A, places, 0)
+                }
+                _ => return zero,
+            });
+        }
+        if let Some(found) = self.offsets.get(&others) {
+            return *found;
+        }
+        // Bytes of 128: as an unsigned operand +128, as a signed one -128.
+        let by = zero.ty().constant(0x8080_8080);
+        let sum = others.iter().fold(zero, |sum, other| {
+            let (unsigned, signed) = if moved == MatrixRole::A { (by, *other) } else { (*other, by) };
+            warp_x86::quad_product(builder, unsigned, signed, sum)
+        });
+        let offset = builder.sub(zero, sum);
+        self.offsets.insert(others, offset);
+        offset
     }
 
     fn addend(&mut self, positions: &[(u32, u32, u32)]) -> Value<'c> {
@@ -441,6 +501,11 @@ impl<'a, 'c> Product<'a, 'c> {
             Arithmetic::Single | Arithmetic::Double => builder.intrinsic("llvm.fma", &[sum.ty()], &[a, b, sum]),
             Arithmetic::Integer => builder.add(builder.mul(a, b), sum),
             Arithmetic::Pairs => warp_x86::pair_product(builder, self.target, a, b, sum),
+            // A is the signed operand only where B is unsigned.
+            Arithmetic::Quads if self.form.a.is_signed() && !self.form.b.is_signed() => {
+                warp_x86::quad_product(builder, b, a, sum)
+            }
+            Arithmetic::Quads => warp_x86::quad_product(builder, a, b, sum),
             Arithmetic::Bits(op) => {
                 let both = if op == BitMma::XorPopc { builder.xor(a, b) } else { builder.and(a, b) };
                 builder.add(builder.intrinsic("llvm.ctpop", &[both.ty()], &[both]), sum)

@@ -2,7 +2,7 @@
 //!
 //! Model: functions answer `None` where the target lacks the instructions.
 //!
-//! Source: Intel SDM, VPERMI2D, VPERMD, PMADDWD, VPDPWSSD.
+//! Source: Intel SDM, VPERMI2D, VPERMD, PMADDWD, VPDPWSSD, VPDPBUSD.
 
 use super::warp::join;
 use crate::llvm::{Builder, IntOp, IntPredicate, Value};
@@ -44,6 +44,21 @@ pub(super) fn permute_warps<'c>(
 /// Whether [`pair_product`] exists.
 pub(super) const fn has_pair_products(target: &Target) -> bool {
     cfg!(target_arch = "x86_64") && !matches!(target.isa, Isa::Baseline)
+}
+
+/// Whether [`quad_product`] exists.
+pub(super) fn has_quad_products(target: &Target) -> bool {
+    target.isa == Isa::Avx512 && target.features.contains("avx512vnni")
+}
+
+/// In each 32 bits: `sum` plus the products of the four bytes of `unsigned` and `signed`, exactly. Vectors of 512 bits.
+pub(super) fn quad_product<'c>(
+    builder: &Builder<'c>,
+    unsigned: Value<'c>,
+    signed: Value<'c>,
+    sum: Value<'c>,
+) -> Value<'c> {
+    builder.intrinsic("llvm.x86.avx512.vpdpbusd.512", &[], &[sum, unsigned, signed])
 }
 
 /// In each 32 bits: `sum` plus the products of the two signed 16-bit halves of `a` and `b`. Vectors of the machine's width.
