@@ -12,6 +12,7 @@
 //!    turns a mistake into an error ([`CodegenError`]), and builder calls with wrong types do not touch memory
 //!    outside LLVM's own data.
 
+mod blends;
 mod builder;
 mod codegen;
 mod value;
