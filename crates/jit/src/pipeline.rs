@@ -1,6 +1,6 @@
 //! The table of contents of the compiler: stages in order.
 
-use crate::emit::{self, ENTRY_SYMBOL};
+use crate::emit::{self, ENTRY_SYMBOL, Emitted};
 use crate::llvm::{Context, Level};
 use crate::middle::advance::advances;
 use crate::middle::divergence::{Analysis, analyse};
@@ -15,6 +15,16 @@ use vgpu_ptx::ir::{FuncId, Function, FunctionKind, Module, Op};
 pub(crate) const PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
                       loop-simplify,lcssa,loop-mssa(licm),gvn,simplifycfg,instcombine<no-verify-fixpoint>,adce)";
 
+/// The same for kernels whose vectors are kept in memory: `gvn` would search all blocks for each of their loads.
+pub(crate) const CROWDED_PASSES: &str = "always-inline,function(mem2reg,early-cse<memssa>,simplifycfg,\
+                      instcombine<no-verify-fixpoint>,loop-simplify,lcssa,loop-mssa(licm),early-cse<memssa>,simplifycfg,adce)";
+
+impl Emitted {
+    const fn passes(&self) -> &'static str {
+        if self.crowded { CROWDED_PASSES } else { PASSES }
+    }
+}
+
 /// Compiles one kernel for one block shape.
 ///
 /// # Errors
@@ -27,11 +37,11 @@ pub fn compile(
 ) -> Result<ObjectCode, JitError> {
     let compilation = Compilation::new(module, kernel, spec, target)?;
     let context = Context::new(&compilation.function.name);
-    let frame_bytes = compilation.emit(&context)?;
+    let emitted = compilation.emit(&context)?;
     context.verify()?;
-    context.run_passes(PASSES, target)?;
+    context.run_passes(emitted.passes(), target)?;
     let elf = context.generate(Level::Object, target)?;
-    Ok(ObjectCode { elf, entry_symbol: ENTRY_SYMBOL.to_owned(), layout: compilation.layout(frame_bytes) })
+    Ok(ObjectCode { elf, entry_symbol: ENTRY_SYMBOL.to_owned(), layout: compilation.layout(emitted.frame_bytes) })
 }
 
 const STAGES: [&str; 6] = ["ir", "prepared", "ssa", "llvm", "llvm-optimized", "asm"];
@@ -65,12 +75,12 @@ pub fn dump(
         _ => {}
     }
     let context = Context::new(&compilation.function.name);
-    compilation.emit(&context)?;
+    let emitted = compilation.emit(&context)?;
     if stage == "llvm" {
         return Ok(context.print());
     }
     context.verify()?;
-    context.run_passes(PASSES, target)?;
+    context.run_passes(emitted.passes(), target)?;
     if stage == "llvm-optimized" {
         return Ok(context.print());
     }
@@ -144,7 +154,7 @@ impl<'m> Compilation<'m> {
         Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
     }
 
-    fn emit(&self, context: &Context) -> Result<u32, JitError> {
+    fn emit(&self, context: &Context) -> Result<Emitted, JitError> {
         let advances = (self.resumable && self.target.isa == Isa::Avx512)
             .then(|| advances(&self.program, |reg| self.analysis.shapes[reg].as_constant()));
         let input = emit::Input {

@@ -6,21 +6,23 @@
 
 use super::suspend::FrameLayout;
 use super::values::Slot;
-use super::{BlockLabels, ENTRY_SYMBOL, Emitter, Input, Mode, Prologue};
+use super::{BlockLabels, Crowd, ENTRY_SYMBOL, Emitted, Emitter, Input, Mode, Prologue, storage_bytes};
 use crate::JitError;
 use crate::abi::{BlockContext, LaunchContext, Status};
 use crate::llvm::{Builder, Context, IntPredicate, Label, Value};
 use crate::middle::bitset::BitSet;
 use crate::middle::geometry::Environment;
 use crate::middle::prepare::suspends;
+use crate::middle::shape::{Form, Shape};
 use crate::middle::symbolic::Sym;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::mem::offset_of;
 use vgpu_ptx::ir::{Op, Operand, Reg, Terminator};
 use vgpu_types::{IndexVec, Span};
 
-/// Emits the function. Gives the bytes of a program's frame.
-pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32, JitError> {
+/// Emits the function.
+pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<Emitted, JitError> {
     let i32_type = context.int(32);
     let params: &[_] = if input.resumable { &[context.ptr(), i32_type] } else { &[context.ptr()] };
     let function = context.add_function(ENTRY_SYMBOL, context.function_type(i32_type, params));
@@ -53,6 +55,7 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
         waiting: HashMap::new(),
         gathering: HashMap::new(),
         exited,
+        gone: None,
         slots: IndexVec::filled(None, input.program.values.len()),
         known: HashMap::new(),
         remember_reads: true,
@@ -67,12 +70,13 @@ pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<u32,
         status_return: entry,
         status,
         entry,
+        crowd: None,
         resume_points: Vec::new(),
         frame_layout: FrameLayout::default(),
         span: Span::default(),
     };
     emitter.run()?;
-    Ok(emitter.frame_layout.bytes())
+    Ok(Emitted { frame_bytes: emitter.frame_layout.bytes(), crowded: emitter.crowd.is_some() })
 }
 
 fn prologue<'c>(context: &'c Context, b: &Builder<'c>, block: Value<'c>) -> Prologue<'c> {
@@ -109,9 +113,9 @@ struct Reachable {
 
 impl<'c> Emitter<'c, '_> {
     fn run(&mut self) -> Result<(), JitError> {
-        self.make_slots();
         let reachable = self.reachable();
         self.masked.clone_from(&reachable.masked);
+        self.make_slots();
         let n_blocks = self.input.program.blocks.len();
         self.program_end = self.new_block("program_end");
         self.chain_end = self.new_block("chain_end");
@@ -123,21 +127,24 @@ impl<'c> Emitter<'c, '_> {
                 body: self.new_block(&format!("body{idx}")),
             };
             self.labels.push(labels);
-            let pending = self.b.alloca(self.mask_type(), "pending");
+            let pending = self.lasting_variable(self.mask_type(), "pending");
             self.pending.push(pending);
             let suspends = suspends_at_end(&self.input.program.blocks[idx].insts);
             if (suspends && reachable.masked[idx]) || self.input.analysis.joins[idx] {
-                let waiting = self.b.alloca(self.mask_type(), "waiting");
+                let waiting = self.lasting_variable(self.mask_type(), "waiting");
                 self.waiting.insert(idx, waiting);
             }
             if self.is_gather_site(idx) {
-                let gathering = self.b.alloca(self.mask_type(), "gathering");
+                let gathering = self.lasting_variable(self.mask_type(), "gathering");
                 self.gathering.insert(idx, gathering);
             }
         }
         if self.input.analysis.waits_apart() {
             self.yield_status = self.b.alloca(self.context.int(32), "yield_status");
             self.frame_layout.make_room_for_warp();
+        }
+        if !self.gathering.is_empty() {
+            self.gone = Some(self.b.alloca(self.storage(self.mask_type()), "gone"));
         }
         let start = self.new_block("start");
         let opening_end = self.b.block();
@@ -198,12 +205,35 @@ impl<'c> Emitter<'c, '_> {
                 });
             }
         }
+        self.crowd = self.make_crowd(&needs);
         for idx in needs.iter() {
             let reg = Reg::from(idx);
             let shape = self.shape(reg).clone();
             if shape.as_constant().is_none() {
                 self.slots[reg] = Some(self.new_slot(&shape));
             }
+        }
+    }
+
+    /// Memory for the vectors of the kernel if they are too many for registers; `lasting` are the values with variables.
+    fn make_crowd(&self, lasting: &BitSet) -> Option<Crowd<'c>> {
+        let n_masked = self.masked.iter().filter(|masked| **masked).count();
+        let vectors: Vec<u32> = lasting.iter().filter_map(|idx| self.vector_bits(self.shape(Reg::from(idx)))).collect();
+        if n_masked * (vectors.len() + n_masked) < Crowd::LIMIT {
+            return None;
+        }
+        // Three masks for each block: pending, waiting and gathering.
+        let masks = 3 * self.masked.len() as u32 * storage_bytes(self.context.int(self.lanes));
+        let values: u32 = vectors.iter().map(|&bits| storage_bytes(self.vector_of(self.context.int(bits)))).sum();
+        Some(Crowd { base: self.b.alloca_bytes(masks + values, "crowd"), next: Cell::new(0) })
+    }
+
+    /// Width of the vector that a value of this shape has in its variable, if any.
+    fn vector_bits(&self, shape: &Shape) -> Option<u32> {
+        match &shape.form {
+            Form::Uniform | Form::Affine { .. } => None,
+            Form::Indexed { index, .. } => self.vector_bits(index),
+            Form::Varying => Some(shape.width.bits()),
         }
     }
 
@@ -240,6 +270,7 @@ impl<'c> Emitter<'c, '_> {
             self.store_variable(self.mask_type().zero(), waiting);
         }
         self.store_variable(i32_type.zero(), self.exited);
+        self.set_gone(self.mask_type().zero());
         let geometry = self.input.geometry;
         let threads = geometry.threads();
         if threads.is_multiple_of(geometry.lanes) {
@@ -259,6 +290,7 @@ impl<'c> Emitter<'c, '_> {
             let bits = (0..geometry.lanes).map(|lane| i64::from(lane < rest));
             let mask = self.context.int(1).constant_vector(bits);
             self.store_variable(mask, self.pending[0]);
+            self.set_gone(self.b.not(mask));
             self.b.branch(self.labels[0].body);
         }
     }
@@ -505,6 +537,17 @@ impl<'c> Emitter<'c, '_> {
         let more = self.count(mask);
         let total = self.b.add(before, more);
         self.store_variable(total, self.exited);
+        if let Some(gone) = self.gone {
+            let before = self.load_variable(self.mask_type(), gone);
+            self.set_gone(self.b.or(before, mask));
+        }
+    }
+
+    /// Notes which lanes have ended, where that is asked for.
+    pub(super) fn set_gone(&self, lanes: Value<'c>) {
+        if let Some(gone) = self.gone {
+            self.store_variable(lanes, gone);
+        }
     }
 
     /// All active lanes go to `to`.

@@ -55,17 +55,10 @@ impl<'c> Emitter<'c, '_> {
     fn missing(&mut self, idx: usize, mask: Value<'c>) -> Value<'c> {
         let inst = &self.input.program.blocks[idx].insts[0];
         let members = self.members(inst, mask);
-        let mut elsewhere = self.mask_type().zero();
-        let waiting = self.waiting.values().copied();
-        let gathered = self.gathering.iter().filter(|(site, _)| **site != idx).map(|(_, variable)| *variable);
-        let pending = (0..self.pending.len()).filter(|&at| self.masked[at]).map(|at| self.pending[at]);
-        let mut variables: Vec<Value<'c>> = Vec::new();
-        variables.extend(pending);
-        variables.extend(waiting);
-        variables.extend(gathered);
-        for variable in variables {
-            elsewhere = self.b.or(elsewhere, self.load_variable(self.mask_type(), variable));
-        }
+        // A lane that is neither here nor at its end stands somewhere else.
+        let gone = self.gone.expect("kernels with such places count lanes that have ended by name");
+        let settled = self.b.or(self.load_variable(self.mask_type(), gone), mask);
+        let elsewhere = self.b.not(settled);
         self.b.and(members, elsewhere)
     }
 

@@ -35,6 +35,7 @@ use crate::middle::divergence::{Addresses, Analysis};
 use crate::middle::geometry::{Environment, Geometry};
 use crate::middle::symbolic::Sym;
 use crate::{JitError, Target};
+use std::cell::Cell;
 use std::collections::HashMap;
 use values::Slot;
 use vgpu_ptx::ir::{Reg, RegWidth};
@@ -92,6 +93,21 @@ struct BlockLabels<'c> {
     body: Label<'c>,
 }
 
+/// Memory for the vectors that live across blocks in a kernel with very many blocks and values.
+///
+/// LLVM turns variables into registers by joining each of them in each block: work that grows with blocks times values. Beyond
+/// [`Crowd::LIMIT`] of these the machine's registers would not hold the values anyway, and a kernel of some hundred
+/// blocks would take a minute to compile. Kept in one piece of stack memory, nothing is joined.
+struct Crowd<'c> {
+    base: Value<'c>,
+    next: Cell<u32>,
+}
+
+impl Crowd<'_> {
+    /// Blocks times vector values from which on values are kept in memory.
+    const LIMIT: usize = 16_384;
+}
+
 /// State of code generation.
 struct Emitter<'c, 'i> {
     input: &'i Input<'i>,
@@ -109,6 +125,8 @@ struct Emitter<'c, 'i> {
     gathering: HashMap<usize, Value<'c>>,
     /// Number of threads of the program that have ended.
     exited: Value<'c>,
+    /// Which threads have ended, or never were: kept where lanes are held for others.
+    gone: Option<Value<'c>>,
     slots: IndexVec<Reg, Option<Slot<'c>>>,
     /// Values known in the block being emitted.
     known: HashMap<Reg, Sym<Value<'c>>>,
@@ -134,6 +152,8 @@ struct Emitter<'c, 'i> {
     status: Value<'c>,
     /// Entry block, for variables.
     entry: Label<'c>,
+    /// Where vectors that live across blocks are kept in memory, when there are too many of them for registers.
+    crowd: Option<Crowd<'c>>,
     /// Continuation points: state number (from 1) is the index plus one.
     resume_points: Vec<Label<'c>>,
     frame_layout: suspend::FrameLayout,
@@ -196,18 +216,44 @@ impl<'c> Emitter<'c, '_> {
     fn variable(&self, ty: Type<'c>, name: &str) -> Value<'c> {
         let here = self.b.block();
         self.b.position(self.entry);
-        let variable = self.b.alloca(ty, name);
+        let variable = self.b.alloca(self.storage(ty), name);
         self.b.position(here);
         variable
     }
 
+    /// A variable for a value that lives across blocks; call while standing in the entry block.
+    fn lasting_variable(&self, ty: Type<'c>, name: &str) -> Value<'c> {
+        match &self.crowd {
+            Some(crowd) if ty.is_vector() => {
+                let at = crowd.next.get();
+                crowd.next.set(at + storage_bytes(self.storage(ty)));
+                self.b.offset_by(crowd.base, i64::from(at))
+            }
+            _ => self.b.alloca(self.storage(ty), name),
+        }
+    }
+
+    /// The type that a value has in its variable: in memory, masks are integers with a bit per lane.
+    fn storage(&self, ty: Type<'c>) -> Type<'c> {
+        if self.crowd.is_some() && ty == self.mask_type() { self.context.int(self.lanes) } else { ty }
+    }
+
     fn load_variable(&self, ty: Type<'c>, variable: Value<'c>) -> Value<'c> {
-        self.b.load(ty, variable, natural_align(ty))
+        let storage = self.storage(ty);
+        let value = self.b.load(storage, variable, natural_align(storage));
+        if storage == ty { value } else { self.b.reinterpret(value, ty) }
     }
 
     fn store_variable(&self, value: Value<'c>, variable: Value<'c>) {
-        self.b.store(value, variable, natural_align(value.ty()));
+        let storage = self.storage(value.ty());
+        let value = if storage == value.ty() { value } else { self.b.reinterpret(value, storage) };
+        self.b.store(value, variable, natural_align(storage));
     }
+}
+
+/// Bytes that a variable takes in a [`Crowd`].
+fn storage_bytes(ty: Type<'_>) -> u32 {
+    (ty.scalar_bits() * ty.lanes().max(1)).div_ceil(8).next_multiple_of(natural_align(ty)).next_multiple_of(64)
 }
 
 /// Alignment of a variable: LLVM's own for scalars, up to 64 bytes for vectors.
@@ -216,7 +262,15 @@ fn natural_align(ty: Type<'_>) -> u32 {
     bytes.next_power_of_two().clamp(1, if ty.is_vector() { 64 } else { 8 })
 }
 
-/// Emits the whole function into `context`'s module. Gives the bytes of a program's frame.
-pub(crate) fn emit(context: &Context, input: &Input<'_>) -> Result<u32, JitError> {
+/// What is known of a function when it is emitted.
+pub(crate) struct Emitted {
+    /// Bytes of a program's frame.
+    pub(crate) frame_bytes: u32,
+    /// Vectors that live across blocks are kept in memory.
+    pub(crate) crowded: bool,
+}
+
+/// Emits the whole function into `context`'s module.
+pub(crate) fn emit(context: &Context, input: &Input<'_>) -> Result<Emitted, JitError> {
     control::emit_function(context, input)
 }

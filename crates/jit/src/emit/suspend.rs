@@ -69,6 +69,8 @@ const ACTIVE: usize = usize::MAX / 2;
 const PENDING: usize = usize::MAX / 4;
 /// Key of the held lanes of a block.
 const HELD: usize = usize::MAX / 8;
+/// Key of the mask of ended lanes.
+const GONE: usize = usize::MAX - 1;
 /// Key of the status that waiting lanes ask for.
 const STATUS: usize = usize::MAX;
 
@@ -242,8 +244,11 @@ impl<'c> Emitter<'c, '_> {
         self.restore(&live);
         if let Some(variable) = active {
             self.transfer_mask(variable, ACTIVE + idx, false);
-            self.mask = Some(self.load_variable(self.mask_type(), variable));
+            let active = self.load_variable(self.mask_type(), variable);
+            self.mask = Some(active);
             self.clear_masks();
+            // All that have not ended wait here.
+            self.set_gone(self.b.not(active));
         }
         self.restore_exited();
         self.define_results(inst);
@@ -359,6 +364,7 @@ impl<'c> Emitter<'c, '_> {
         self.store_variable(exited, self.exited);
         if self.mask.is_none() {
             self.clear_masks();
+            self.set_gone(self.mask_type().zero());
         }
     }
 
@@ -526,6 +532,9 @@ impl<'c> Emitter<'c, '_> {
     fn transfer_held(&mut self, to_frame: bool) {
         for idx in self.gather_sites() {
             self.transfer_mask(self.gathering[&idx], HELD + idx, to_frame);
+        }
+        if let Some(gone) = self.gone {
+            self.transfer_mask(gone, GONE, to_frame);
         }
     }
 

@@ -31,16 +31,16 @@ impl<'c> Emitter<'c, '_> {
         let scalar = self.int(shape.width);
         let vector = self.vector_of(scalar);
         match &shape.form {
-            Form::Uniform => Parts::Uniform(self.b.alloca(scalar, "u")),
+            Form::Uniform => Parts::Uniform(self.lasting_variable(scalar, "u")),
             Form::Affine { d, .. } => Parts::Affine {
-                base: self.b.alloca(scalar, "base"),
-                scale: d.as_ref().map(|_| self.b.alloca(scalar, "scale")),
+                base: self.lasting_variable(scalar, "base"),
+                scale: d.as_ref().map(|_| self.lasting_variable(scalar, "scale")),
             },
             Form::Indexed { index, .. } => Parts::Indexed {
-                base: self.b.alloca(scalar, "base"),
+                base: self.lasting_variable(scalar, "base"),
                 index: Box::new(Sym { shape: (**index).clone(), parts: self.slot_parts(index) }),
             },
-            Form::Varying => Parts::Varying(self.b.alloca(vector, "v")),
+            Form::Varying => Parts::Varying(self.lasting_variable(vector, "v")),
         }
     }
 

@@ -515,6 +515,18 @@ impl<'c> Builder<'c> {
         Value::wrap(unsafe { LLVMBuildAlloca(self.raw, ty.0, name.as_ptr()) })
     }
 
+    /// Memory of `bytes` bytes, aligned to 64, on the machine stack; call only while standing in the function's first block.
+    pub fn alloca_bytes(&self, bytes: u32, name: &str) -> Value<'c> {
+        let name = c_name(name);
+        // SAFETY: module rule 1.
+        unsafe {
+            let ty = LLVMArrayType2(self.context.int(8).0, u64::from(bytes));
+            let memory = LLVMBuildAlloca(self.raw, ty, name.as_ptr());
+            LLVMSetAlignment(memory, 64);
+            Value::wrap(memory)
+        }
+    }
+
     /// Calls an intrinsic by its full name without type suffix, such as `llvm.fma`, overloaded on `overloads`.
     pub fn intrinsic(&self, name: &str, overloads: &[Type<'c>], arguments: &[Value<'c>]) -> Value<'c> {
         let mut types: Vec<_> = overloads.iter().map(|ty| ty.0).collect();
