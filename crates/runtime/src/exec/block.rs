@@ -71,7 +71,9 @@ pub(crate) struct BlockRun {
     programs: Vec<Program>,
     /// Threads of each program that had ended when it last returned.
     exited: Vec<u32>,
-    barriers: RefCell<Barriers>,
+    /// On the heap, so that handing them to a block's calls moves a pointer: copies of them between the stores of a kernel
+    /// wait for these to reach memory.
+    barriers: Option<Box<RefCell<Barriers>>>,
     live: u32,
     /// Only in kernels whose lanes wait in different places: by program; empty until one does.
     waiting_lanes: Vec<WaitingLanes>,
@@ -148,7 +150,7 @@ impl BlockRun {
         self.programs.resize(n, Program::Ready);
         self.exited.clear();
         self.exited.resize(n, 0);
-        self.barriers.get_mut().reset();
+        self.barriers.get_or_insert_default().get_mut().reset();
         self.threads = calls.frame.block().volume() as u32;
         self.lanes = layout.lanes;
         self.live = self.threads;
@@ -166,7 +168,7 @@ impl BlockRun {
     /// Runs the block until it ends or, where blocks take turns, until it can only wait.
     pub(crate) fn run(&mut self, calls: &Calls<'_>, context: &mut BlockContext) -> BlockEnd {
         let [x, y, z] = context.block_idx;
-        let barriers = std::mem::take(&mut self.barriers);
+        let barriers = self.barriers.take().unwrap_or_default();
         let host = ServiceHost {
             services: calls.services,
             barriers: &barriers,
@@ -180,7 +182,7 @@ impl BlockRun {
             EntryKind::Resumable => self.rounds(calls, context, &host),
         };
         context.runtime = std::ptr::null_mut();
-        self.barriers = barriers;
+        self.barriers = Some(barriers);
         end
     }
 
