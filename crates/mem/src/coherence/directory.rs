@@ -205,11 +205,16 @@ impl Directory {
             mine.store(held as u8, Ordering::Release);
             return Err(put_back(error));
         }
-        let Answer::Served { state, .. } = home_step(before, device, message)? else {
-            return Err(put_back(Unexpected::AtHome { state: before, from: device, message }.into()));
+        let state = match home_step(before, device, message) {
+            Ok(Answer::Served { state, .. }) => state,
+            Ok(Answer::Deferred) => {
+                return Err(put_back(Unexpected::AtHome { state: before, from: device, message }.into()));
+            }
+            Err(error) => return Err(put_back(error.into())),
         };
-        step(mine, DeviceEvent::Message(ToDevice::Evicted))?;
+        let told = step(mine, DeviceEvent::Message(ToDevice::Evicted));
         home.store(pack(state), Ordering::Release);
+        told?;
         Ok(())
     }
 
@@ -232,13 +237,28 @@ impl Directory {
         request: ToHome,
         copies: &C,
     ) -> Result<Outcome, CoherenceError<C::Error>> {
-        let (mut state, mut outbox) = match admit(home, device, request)? {
+        let (mut state, outbox) = match admit(home, device, request)? {
             Admission::Begun(state, outbox) => (state, outbox),
             Admission::Held(held) => {
                 mine.store(held as u8, Ordering::Release);
                 return Ok(Outcome::Hit);
             }
         };
+        // Whatever goes wrong on the way, the entry must not stay busy: everybody else would wait for ever.
+        self.drive((home, mine), (device, page), request, copies, &mut state, outbox)
+            .inspect_err(|_| give_up(home, mine, state, device))
+    }
+
+    /// The steps of a transaction that has begun; `state` is the entry's, which nobody else changes meanwhile.
+    fn drive<C: Copies>(
+        &self,
+        (home, mine): (&AtomicU64, &AtomicU8),
+        (device, page): (DeviceId, usize),
+        request: ToHome,
+        copies: &C,
+        state: &mut HomeState,
+        mut outbox: Outbox,
+    ) -> Result<Outcome, CoherenceError<C::Error>> {
         loop {
             let (target, grant) = match outbox {
                 Outbox { one: Some((to, message)), .. } if to == device => (to, Some(message)),
@@ -246,38 +266,29 @@ impl Directory {
                 Outbox { invalidate, .. } => match invalidate.iter().next() {
                     Some(to) => (to, None),
                     // Answers to come are all taken here, one after the other: there is nobody to wait for.
-                    None => return Err(Unexpected::AtHome { state, from: device, message: request }.into()),
+                    None => return Err(Unexpected::AtHome { state: *state, from: device, message: request }.into()),
                 },
             };
             if let Some(message) = grant {
-                if message.carries_page()
-                    && let Err(error) = copies.fill(page, device)
-                {
-                    give_up(home, mine, state, device);
-                    return Err(CoherenceError::Copies(error));
+                if message.carries_page() {
+                    copies.fill(page, device).map_err(CoherenceError::Copies)?;
                 }
                 step(mine, DeviceEvent::Message(message))?;
-                let Answer::Served { state, .. } = home_step(state, device, ToHome::Received)? else {
-                    return Err(Unexpected::AtHome { state, from: device, message: ToHome::Received }.into());
+                let Answer::Served { state: stable, .. } = home_step(*state, device, ToHome::Received)? else {
+                    return Err(Unexpected::AtHome { state: *state, from: device, message: ToHome::Received }.into());
                 };
-                home.store(pack(state), Ordering::Release);
+                home.store(pack(stable), Ordering::Release);
                 let filled = message.carries_page();
                 return Ok(if filled { Outcome::Filled } else { Outcome::Upgraded });
             }
             let command = outbox.one.map_or(ToDevice::Invalidate, |(_, message)| message);
-            let answer = match self.command(target, page, command, copies) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    give_up(home, mine, state, device);
-                    return Err(error);
-                }
-            };
+            let answer = self.command(target, page, command, copies)?;
             let rest = outbox.invalidate.without(target);
-            let Answer::Served { state: next, outbox: mut more, .. } = home_step(state, target, answer)? else {
-                return Err(Unexpected::AtHome { state, from: target, message: answer }.into());
+            let Answer::Served { state: next, outbox: mut more, .. } = home_step(*state, target, answer)? else {
+                return Err(Unexpected::AtHome { state: *state, from: target, message: answer }.into());
             };
             more.invalidate = DeviceSet(more.invalidate.0 | rest.0);
-            (state, outbox) = (next, more);
+            (*state, outbox) = (next, more);
         }
     }
 
