@@ -5,15 +5,19 @@
 //! Ratios are our time by the best peer's, medians of one run; the RESULT line holds geometric means over all rows.
 
 mod peers;
+#[path = "../../bench/src/record.rs"]
+mod record;
 mod rows;
 mod timing;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::{Command, ExitCode};
+
+/// The compiler flags of native peers, for the record; this suite's come compiled.
+const NATIVE_FLAGS: &[&str] = &[];
 
 /// The figures of the RESULT line, and which rows they come from; those without rows are not built yet.
 const FIGURES: [(&str, &str); 9] = [
@@ -70,7 +74,8 @@ fn run(options: &Options) -> Result<()> {
         let Ok(text) = text else { bail!("measuring with {threads} threads ended with {status}") };
         rows.extend(serde_json::from_str::<Vec<Value>>(&text).context("cannot read the rows")?);
     }
-    save(&rows)?;
+    let device = format!("num at {:?}", vgpu_num::Isa::detect());
+    record::save("num", &device, &Value::from(rows.clone()))?;
     let figure = |(name, start): &(&str, &str)| {
         let ratios: Vec<f64> = rows
             .iter()
@@ -85,33 +90,6 @@ fn run(options: &Options) -> Result<()> {
         format!("{name}={}", mean.map_or("na".to_owned(), |mean| format!("{mean:.3}")))
     };
     println!("RESULT {}", FIGURES.iter().map(figure).collect::<Vec<_>>().join(" "));
-    Ok(())
-}
-
-/// The raw results, under the checkout's `bench/runs`.
-fn save(rows: &[Value]) -> Result<()> {
-    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = manifest.ancestors().nth(2).context("lies in tools/numbench of the checkout")?;
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let answer = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).current_dir(root).stdin(Stdio::null()).output().ok()?;
-        Some(String::from_utf8(output.stdout).ok()?.lines().next()?.to_owned())
-    };
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
-    let record = json!({
-        "suite": "num",
-        "unix_time": seconds,
-        "cpu": cpu.map(|(_, name)| name),
-        "instructions": format!("{:?}", vgpu_num::Isa::detect()),
-        "commit": answer("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
-        "rustc": answer("rustc", &["--version"]),
-        "rows": rows,
-    });
-    let folder = root.join("bench/runs");
-    std::fs::create_dir_all(&folder).context("cannot make bench/runs")?;
-    std::fs::write(folder.join(format!("num-{seconds}.json")), format!("{record:#}\n")).context("cannot write")?;
-    println!("raw results: bench/runs/num-{seconds}.json");
     Ok(())
 }
 
