@@ -29,19 +29,18 @@ pub fn ci() -> Result<()> {
         eprintln!("== {name}");
         let (started, cpu_before) = (Instant::now(), cpu_seconds());
         let result = stage();
-        if let Err(error) = &result {
-            eprintln!("== {name} failed: {error:#}");
-        }
         let cpu = cpu_before.zip(cpu_seconds()).map_or_else(|| "?".to_owned(), |(a, b)| format!("{:.1}", b - a));
-        rows.push((*name, started.elapsed(), cpu, result.is_ok()));
+        rows.push((*name, started.elapsed(), cpu, result));
     }
-    for (name, time, cpu, passed) in &rows {
-        let passed = if *passed { "ok" } else { "FAILED" };
+    for (name, time, cpu, result) in &rows {
+        let passed = if result.is_ok() { "ok" } else { "FAILED" };
         println!("{name:<14} {:>7.1} s {cpu:>7} s of processor  {passed}", time.as_secs_f64());
     }
-    let failed: Vec<_> = rows.iter().filter(|row| !row.3).map(|row| row.0).collect();
+    // Again at the end, with what failed: the rest of the log may be long, or cut.
+    let failed = |(name, _, _, result): (&str, _, _, Result<()>)| Some(format!("{name}: {:#}", result.err()?));
+    let failed: Vec<_> = rows.into_iter().filter_map(failed).collect();
     if !failed.is_empty() {
-        bail!("failed: {}", failed.join(", "));
+        bail!("failed: {}", failed.join("\nfailed: "));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -35,6 +36,59 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` ended with {status}");
     }
     Ok(())
+}
+
+/// As [`run`], for `cargo test`: what it says of failed tests becomes part of the error, so that the end of a long log
+/// names them.
+///
+/// # Errors
+/// As [`run`], with the tests that failed and what they printed.
+pub fn run_tests(command: &mut Command) -> Result<()> {
+    let line = command_line(command);
+    eprintln!("> {line}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let failures = std::thread::scope(|scope| {
+        let out = scope.spawn(|| out.map_or_else(Vec::new, |pipe| forward(pipe, &mut std::io::stdout())));
+        let mut kept = err.map_or_else(Vec::new, |pipe| forward(pipe, &mut std::io::stderr()));
+        kept.extend(out.join().unwrap_or_default());
+        kept
+    });
+    let status = child.wait().with_context(|| format!("cannot wait for `{line}`"))?;
+    if !status.success() {
+        let shown = failures.len().min(MAX_FAILURE_LINES);
+        bail!("`{line}` ended with {status}\n{}", failures[..shown].join("\n"));
+    }
+    Ok(())
+}
+
+/// How much of what failed tests print an error repeats.
+const MAX_FAILURE_LINES: usize = 80;
+
+/// Copies lines from a program's output to ours; returns those that tell of failed tests: the test runner's list of
+/// failures with their output, and cargo's errors.
+fn forward(pipe: impl Read, ours: &mut impl Write) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut within_failures = false;
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|n_bytes| n_bytes > 0) {
+        // Nobody may be reading our own output any more: the program still has to end.
+        let _ = ours.write_all(&line);
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        within_failures |= text == "failures:";
+        if within_failures || text.starts_with("error") {
+            kept.push(text.to_owned());
+        }
+        within_failures &= !text.starts_with("test result:");
+        line.clear();
+    }
+    kept
 }
 
 /// Runs it and returns what it writes to standard output.

@@ -18,17 +18,18 @@ const AT_LOWER_ISAS: &[&str] = &["test", "--quiet", "--package", "vgpu", "--pack
 const RANDOM_SECONDS: u64 = 120;
 const RANDOM_KERNELS: u64 = 150;
 
-/// All tests.
+/// All tests; a part that fails does not keep the others from running.
 ///
 /// # Errors
-/// Something is missing, or a test fails.
+/// Something is missing, or a test fails: every part that failed is named, with its failed tests.
 pub fn test() -> Result<()> {
     setup::toolchain()?;
-    shell::run(shell::cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]))?;
-    programs::test()?;
-    clients::test()?;
-    for isa in LOWER_ISAS {
-        shell::run(shell::cargo().args(AT_LOWER_ISAS).env(MAX_ISA, isa))?;
+    let workspace = || shell::run_tests(shell::cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]));
+    let mut parts = vec![workspace(), programs::test(), clients::test()];
+    parts.extend(LOWER_ISAS.iter().map(|isa| shell::run_tests(shell::cargo().args(AT_LOWER_ISAS).env(MAX_ISA, isa))));
+    let failed: Vec<_> = parts.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    if !failed.is_empty() {
+        bail!("{}", failed.join("\n"));
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ pub fn random_kernels() -> Result<()> {
     let seconds = ["--seconds".to_owned(), RANDOM_SECONDS.to_string()];
     let mut command = shell::cargo();
     command.args(["test", "--quiet", "--package", "filetests", "--", "ptxgen"]).args(count).args(seconds);
-    shell::run(&mut command)
+    shell::run_tests(&mut command)
 }
 
 /// `BLESS=1` must change nothing: the expectations that are checked in are those that the code gives. They come from the
