@@ -1,7 +1,8 @@
-//! Device memory that several devices share: which device may read or write which page, and how copies move.
+//! Device memory: which device may read or write which page, how copies move, and which pages will be wanted next.
 //!
 //! * [`coherence`]: the MESI protocol between the devices' page copies and the home copy. Its two step functions are
 //!   pure; the tests check them exhaustively with a model checker, and [`coherence::Directory`] runs them in production.
+//! * [`predict`]: which pages to fetch ahead of a kernel that walks its arrays in rows, strides or tiles.
 //!
 //! ```
 //! use vgpu_mem::coherence::{Access, DeviceId, Directory, NoCopies};
@@ -15,3 +16,4 @@
 #![forbid(unsafe_code)]
 
 pub mod coherence;
+pub mod predict;
