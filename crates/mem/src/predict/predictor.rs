@@ -110,7 +110,7 @@ impl Predictor {
             stream.seen.last() == Some(page) || stream.ahead.contains(&page) || stream.skipped.contains(&page)
         };
         if let Some(idx) = self.streams.iter().position(expects) {
-            self.to_front(idx).take(page, &config, fetch);
+            self.bring_to_front(idx).take(page, &config, fetch);
             return true;
         }
         // A sequence that had this page in mind, without being sure enough to fetch it, comes before the nearest.
@@ -123,7 +123,7 @@ impl Predictor {
             self.follow(Stream::new(page));
             return false;
         };
-        let stream = self.to_front(idx);
+        let stream = self.bring_to_front(idx);
         let fork = (stream.seen.streak() >= config.confidence && distance > 0).then(|| stream.clone());
         stream.jump(page);
         stream.doubted_at = None;
@@ -142,7 +142,7 @@ impl Predictor {
     }
 
     /// Makes a sequence the one used last: they are kept in that order.
-    fn to_front(&mut self, idx: usize) -> &mut Stream {
+    fn bring_to_front(&mut self, idx: usize) -> &mut Stream {
         self.streams[..=idx].rotate_right(1);
         &mut self.streams[0]
     }
