@@ -120,5 +120,16 @@ int main(void)
     CHECK(cuDevicePrimaryCtxRetain(&context, 0));
     STATUS(cuMemFree_v2(q), 1);
     CHECK(cuMemAlloc_v2(&p, 16));
+
+    /* So is one at an address that is no multiple of its size. */
+    CHECK(cuModuleLoadData(&module, AXPB));
+    CHECK(cuModuleGetFunction(&poke, module, "poke"));
+    wild = p + 4;
+    CHECK(cuLaunchKernel(poke, 1, 1, 1, 1, 1, 1, 0, 0, wild_args, 0));
+    CHECK(cuCtxSynchronize());
+    wild = p + 6;
+    CHECK(cuLaunchKernel(poke, 1, 1, 1, 1, 1, 1, 0, 0, wild_args, 0));
+    STATUS(cuCtxSynchronize(), 716);
+    STATUS(cuMemAlloc_v2(&p, 16), 716);
     return 0;
 }

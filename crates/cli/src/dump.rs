@@ -73,7 +73,7 @@ fn compiled(options: &Options, source: &Source, json: bool) -> Result<Vec<(Optio
     let module = vgpu_ptx::load(&source.text).map_err(|diagnostics| check::refused(source, &diagnostics, json))?;
     let target = Target::from_environment().map_err(Failure::usage)?;
     // What nearly every launch is compiled for.
-    let spec = Specialization { block: options.block, grid_in_i32: true, lanes: options.lanes };
+    let spec = Specialization { block: options.block, grid_in_i32: true, lanes: options.lanes, test_arguments: false };
     let mut parts = Vec::new();
     for id in kernels(&module, options.kernel.as_deref())? {
         match vgpu_jit::dump(&module, id, &spec, &target, &options.stage) {

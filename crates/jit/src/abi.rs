@@ -40,7 +40,7 @@ pub enum Status {
     StackOverflow = 7,
     /// An indirect call through something that is not a function of matching signature.
     BadCall = 8,
-    /// A misaligned access, where it can be told.
+    /// An access at an address that is no multiple of what it needs; [`BlockContext::misaligned`] says which.
     Misaligned = 9,
     /// Lanes of the program came to a barrier or a warp synchronisation and wait there, others may go on; [`WarpWait`] says which.
     /// Call it again.
@@ -115,6 +115,20 @@ pub struct BlockContext {
     pub worker: u32,
     /// For the runtime's use; generated code leaves it alone.
     pub runtime: *mut u8,
+    /// Filled by generated code before it returns [`Status::Misaligned`].
+    pub misaligned: MisalignedAccess,
+}
+
+/// A misaligned access.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct MisalignedAccess {
+    /// The machine address.
+    pub address: u64,
+    /// What it should be a multiple of.
+    pub bytes: u32,
+    /// Where the instruction begins in the text of its module.
+    pub text_offset: u32,
 }
 
 /// Start of a resumable program's frame.

@@ -20,7 +20,7 @@ mod object_code;
 mod target;
 
 pub use error::JitError;
-pub use object_code::{EntryKind, KernelLayout, ObjectCode, Specialization};
+pub use object_code::{EntryKind, KernelLayout, ObjectCode, ParamAlignment, Specialization};
 pub use pipeline::{compile, dump, stages};
 pub use target::{Isa, Target};
 

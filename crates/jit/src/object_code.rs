@@ -12,6 +12,18 @@ pub struct Specialization {
     pub grid_in_i32: bool,
     /// Threads per program; `None` lets the compiler choose.
     pub lanes: Option<u32>,
+    /// Test also addresses that are aligned when the kernel's arguments are: for launches whose arguments are not
+    /// ([`KernelLayout::aligned_params`]), and which are all right unless such an access is reached.
+    pub test_arguments: bool,
+}
+
+/// The value at a place of the parameter buffer has so many trailing zero bits at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ParamAlignment {
+    /// Offset in the parameter buffer.
+    pub offset: u32,
+    /// 1 to 8: they are in the byte at `offset`.
+    pub zeros: u32,
 }
 
 /// How the entry point is called; see [`crate::abi`].
@@ -43,6 +55,9 @@ pub struct KernelLayout {
     /// Uses atomics whose effect depends on the order of blocks: of floats, or with a result that is used (so that sums by
     /// compare-and-swap, locks and tickets count too). A deterministic launch then runs the blocks in order on one worker.
     pub ordered_atomics: bool,
+    /// What the code relies on: with other arguments it would not notice misaligned accesses. Empty with
+    /// [`Specialization::test_arguments`].
+    pub aligned_params: Vec<ParamAlignment>,
 }
 
 /// Relocatable machine code of one kernel.

@@ -3,6 +3,7 @@
 use crate::emit::{self, ENTRY_SYMBOL, Emitted};
 use crate::llvm::{Context, Level};
 use crate::middle::advance::advances;
+use crate::middle::alignment::Alignment;
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
 use crate::middle::layout::Layout;
@@ -42,6 +43,23 @@ pub fn compile(
     context.run_passes(emitted.passes(), target)?;
     let elf = context.generate(Level::Object, target)?;
     Ok(ObjectCode { elf, entry_symbol: ENTRY_SYMBOL.to_owned(), layout: compilation.layout(emitted.frame_bytes) })
+}
+
+/// What a kernel relies on of its arguments, and how many addresses its code tests.
+#[cfg(test)]
+pub(crate) fn alignment_of(
+    module: &Module,
+    kernel: FuncId,
+    spec: &Specialization,
+    target: &Target,
+) -> Result<(Vec<crate::ParamAlignment>, usize), JitError> {
+    let compilation = Compilation::new(module, kernel, spec, target)?;
+    let insts = compilation.program.blocks.iter().flat_map(|block| &block.insts);
+    let touches =
+        insts.flat_map(|inst| crate::middle::alignment::touches(inst).into_iter().map(move |touch| (inst, touch)));
+    let addresses = &compilation.addresses;
+    let n = touches.filter(|(inst, touch)| compilation.alignment.needs_test(inst, touch, addresses)).count();
+    Ok((compilation.layout(0).aligned_params, n))
 }
 
 const STAGES: [&str; 6] = ["ir", "prepared", "ssa", "llvm", "llvm-optimized", "asm"];
@@ -104,6 +122,7 @@ struct Compilation<'m> {
     live_out: Vec<crate::middle::bitset::BitSet>,
     geometry: Geometry,
     addresses: Layout,
+    alignment: Alignment,
     resumable: bool,
     ordered_atomics: bool,
     target: &'m Target,
@@ -149,9 +168,21 @@ impl<'m> Compilation<'m> {
             }
         }
         lanes::drop_idle_barriers(&mut program, &analysis, &geometry);
+        let alignment = Alignment::new(&program, &addresses, spec.test_arguments);
         let suspends = program.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
         let resumable = suspends || analysis.waits_apart();
-        Ok(Self { function, program, analysis, live_out, geometry, addresses, resumable, ordered_atomics, target })
+        Ok(Self {
+            function,
+            program,
+            analysis,
+            live_out,
+            geometry,
+            addresses,
+            alignment,
+            resumable,
+            ordered_atomics,
+            target,
+        })
     }
 
     fn emit(&self, context: &Context) -> Result<Emitted, JitError> {
@@ -165,6 +196,7 @@ impl<'m> Compilation<'m> {
             live_out: &self.live_out,
             geometry: self.geometry,
             addresses: &self.addresses,
+            alignment: &self.alignment,
             target: self.target,
             resumable: self.resumable,
             shared_static_bytes: self.addresses.shared_bytes,
@@ -182,6 +214,7 @@ impl<'m> Compilation<'m> {
             frame_bytes: if self.resumable { frame_bytes } else { 0 },
             param_bytes: self.function.param_bytes(),
             ordered_atomics: self.ordered_atomics,
+            aligned_params: self.alignment.relies_on(&self.program, &self.addresses),
         }
     }
 }

@@ -10,10 +10,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-use vgpu_jit::{EntryKind, KernelLayout, ObjectCode, Specialization, Target};
+use vgpu_jit::{EntryKind, KernelLayout, ObjectCode, ParamAlignment, Specialization, Target};
 
 const MAGIC: &[u8; 8] = b"vgpucode";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 8 + 4 + 32 + 32;
 const SUFFIX: &str = "vgpucode";
 
@@ -165,8 +165,11 @@ fn encode(key: &CacheKey, object: &ObjectCode) -> Vec<u8> {
         layout.frame_bytes,
         layout.param_bytes,
         object.entry_symbol.len() as u32,
+        layout.aligned_params.len() as u32,
     ];
     payload.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    let aligned = layout.aligned_params.iter().flat_map(|param| [param.offset, param.zeros]);
+    payload.extend(aligned.flat_map(u32::to_le_bytes));
     payload.extend_from_slice(object.entry_symbol.as_bytes());
     payload.extend_from_slice(&object.elf);
     let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
@@ -186,8 +189,14 @@ fn decode(key: &CacheKey, bytes: &[u8]) -> Option<ObjectCode> {
         return None;
     }
     let (&[entry, ordered], rest) = payload.split_first_chunk()?;
-    let (numbers, rest) = rest.split_at_checked(7 * 4)?;
+    let (numbers, rest) = rest.split_at_checked(8 * 4)?;
     let number = |idx: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| numbers[idx * 4 + byte]));
+    let (aligned, rest) = rest.split_at_checked((number(7) as usize).checked_mul(8)?)?;
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    let aligned = aligned.chunks_exact(8).map(|pair| {
+        let (offset, zeros) = pair.split_at(4);
+        ParamAlignment { offset: word(offset), zeros: word(zeros) }
+    });
     let (symbol, elf) = rest.split_at_checked(number(6) as usize)?;
     let entry = match entry {
         0 => EntryKind::Straight,
@@ -203,6 +212,7 @@ fn decode(key: &CacheKey, bytes: &[u8]) -> Option<ObjectCode> {
         frame_bytes: number(4),
         param_bytes: number(5),
         ordered_atomics: ordered != 0,
+        aligned_params: aligned.collect(),
     };
     Some(ObjectCode { elf: elf.to_vec(), entry_symbol: String::from_utf8(symbol.to_vec()).ok()?, layout })
 }
@@ -225,12 +235,14 @@ mod tests {
                 frame_bytes: 256,
                 param_bytes: 20,
                 ordered_atomics: true,
+                aligned_params: vec![ParamAlignment { offset: 8, zeros: 4 }, ParamAlignment { offset: 300, zeros: 2 }],
             },
         }
     }
 
     fn key(kernel: &str) -> CacheKey {
-        let specialization = Specialization { block: Dim3::new(32, 1, 1), grid_in_i32: true, lanes: None };
+        let specialization =
+            Specialization { block: Dim3::new(32, 1, 1), grid_in_i32: true, lanes: None, test_arguments: false };
         CacheKey::new(&[7; 32], kernel, &specialization, &Target::detect(None), "test")
     }
 

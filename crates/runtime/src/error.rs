@@ -215,10 +215,18 @@ pub enum Error {
         code_offset: u64,
     },
     /// An access at an address that is not a multiple of its size.
-    #[error("misaligned address in kernel \"{kernel}\", block {block}")]
+    #[error(
+        "misaligned address {address:#x} in kernel \"{kernel}\", block {block}: {access} needs a multiple of {bytes}"
+    )]
     MisalignedAddress {
         /// Kernel name.
         kernel: String,
+        /// The address.
+        address: u64,
+        /// What it should be a multiple of.
+        bytes: u32,
+        /// The instruction, and its line as far as that is known.
+        access: String,
         /// Block that did it.
         block: Dim3,
     },

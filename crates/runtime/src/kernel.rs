@@ -14,7 +14,7 @@ use crate::module::ModuleShared;
 use crate::stream::{Operation, Stream};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use vgpu_jit::{EntryKind, KernelLayout, Specialization};
+use vgpu_jit::{EntryKind, KernelLayout, ParamAlignment, Specialization};
 use vgpu_ptx::ir;
 use vgpu_types::Dim3;
 
@@ -23,24 +23,26 @@ use vgpu_types::Dim3;
 struct Shape {
     block: Dim3,
     grid_in_i32: bool,
+    /// For arguments that are less aligned than the code for others relies on.
+    test_arguments: bool,
 }
 
 impl Shape {
     /// The shape of a plain launch of ordinary size, to ask for a kernel's needs.
     const fn plain(block: Dim3) -> Self {
-        Self { block, grid_in_i32: true }
+        Self { block, grid_in_i32: true, test_arguments: false }
     }
 
     fn of(config: &LaunchConfig) -> Self {
         let (grid, block) = (config.grid, config.block);
         let extents = [(grid.x, block.x), (grid.y, block.y), (grid.z, block.z)];
         let fits = |(blocks, threads): (u32, u32)| u64::from(blocks) * u64::from(threads) < 1 << 31;
-        Self { block, grid_in_i32: extents.into_iter().all(fits) }
+        Self { block, grid_in_i32: extents.into_iter().all(fits), test_arguments: false }
     }
 
     fn specialization(self) -> Specialization {
-        let Self { block, grid_in_i32 } = self;
-        Specialization { block, grid_in_i32, lanes: None }
+        let Self { block, grid_in_i32, test_arguments } = self;
+        Specialization { block, grid_in_i32, lanes: None, test_arguments }
     }
 }
 
@@ -257,7 +259,11 @@ impl Kernel {
         }
         self.check_block(config.block)?;
         check_grid(config.grid)?;
-        let code = self.code(Shape::of(config))?;
+        let shape = Shape::of(config);
+        let mut code = self.code(shape)?;
+        if !code.layout().aligned_params.iter().all(|wanted| is_aligned(params, *wanted)) {
+            code = self.code(Shape { test_arguments: true, ..shape })?;
+        }
         self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
         let launch = self.make_launch(stream, context, code, config, params)?;
         stream.shared.enqueue(Operation::Launch(launch));
@@ -373,6 +379,11 @@ impl Kernel {
             total_limit: device::MAX_SHARED_BYTES.into(),
         })
     }
+}
+
+/// The argument has the zero bits that the code relies on.
+fn is_aligned(params: &[u8], wanted: ParamAlignment) -> bool {
+    params.get(wanted.offset as usize).is_some_and(|byte| byte.trailing_zeros() >= wanted.zeros)
 }
 
 fn check_grid(grid: Dim3) -> Result<(), Error> {

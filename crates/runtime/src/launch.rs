@@ -96,7 +96,7 @@ pub(crate) struct Launch {
     pub(crate) code: Arc<Code>,
     pub(crate) frame: LaunchFrame,
     /// Keeps the variables' memory.
-    _module: Arc<ModuleShared>,
+    module: Arc<ModuleShared>,
     pub(crate) stream: Arc<StreamShared>,
     pub(crate) total: u64,
     pub(crate) in_order: bool,
@@ -132,7 +132,7 @@ impl Launch {
             kernel_name,
             code,
             frame,
-            _module: module,
+            module,
             stream,
             total,
             in_order,
@@ -231,7 +231,13 @@ impl Launch {
             }
             Cause::StackOverflow => Error::StackOverflow { kernel, block },
             Cause::BadCall => Error::BadCall { kernel, block },
-            Cause::Misaligned => Error::MisalignedAddress { kernel, block },
+            Cause::Misaligned(found) => Error::MisalignedAddress {
+                kernel,
+                address: found.address,
+                bytes: found.bytes,
+                access: self.module.describe_access(&self.kernel_name, found.text_offset),
+                block,
+            },
             Cause::Deadlock { waiting } => Error::Deadlock { kernel, block, waiting },
             Cause::GridSync => Error::GridSyncOutsideCooperative { kernel },
             Cause::UnknownStatus(status) => {

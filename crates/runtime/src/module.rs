@@ -8,7 +8,7 @@ use crate::memory::DevicePtr;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use vgpu_ptx::ir::{self, InitPart, Linkage, Space, SymbolRef};
-use vgpu_types::IndexVec;
+use vgpu_types::{IndexVec, LineMap};
 
 /// The part of a module that its kernels and launches keep alive.
 pub(crate) struct ModuleShared {
@@ -18,6 +18,8 @@ pub(crate) struct ModuleShared {
     /// Generic address of each variable by `VarId`; 0 for `.shared` ones.
     symbols: Arc<[u64]>,
     kernels: Vec<Arc<KernelShared>>,
+    /// Lines of the text, where the module was made from one.
+    lines: Option<LineMap>,
 }
 
 impl ModuleShared {
@@ -35,6 +37,24 @@ impl ModuleShared {
 
     pub(crate) const fn symbols(&self) -> &Arc<[u64]> {
         &self.symbols
+    }
+
+    /// The memory instruction that begins at `text_offset`, for a message: what it is, and its line in the source or else in the PTX.
+    pub(crate) fn describe_access(&self, kernel: &str, text_offset: u32) -> String {
+        let in_kernel = self.ir.functions.iter().filter(|function| function.name == kernel);
+        let elsewhere = self.ir.functions.iter().filter(|function| function.name != kernel);
+        let insts =
+            in_kernel.chain(elsewhere).flat_map(|function| function.blocks.iter()).flat_map(|block| &block.insts);
+        let mut found = insts.filter(|inst| inst.span.start == text_offset);
+        let found = found.find_map(|inst| Some((inst, inst.op.access_name()?)));
+        let Some((inst, mut text)) = found else { return "an access".to_owned() };
+        let file = |line: &ir::LineLoc| self.ir.files.get(line.file_idx as usize);
+        if let Some((line, file)) = inst.line.as_ref().and_then(|line| Some((line, file(line)?))) {
+            let _ = write!(text, " at {}:{}", file.path, line.line);
+        } else if let Some(lines) = &self.lines {
+            let _ = write!(text, " at line {} of the PTX", lines.line(text_offset));
+        }
+        text
     }
 }
 
@@ -76,7 +96,7 @@ impl Module {
     /// [`Error::Load`] with all diagnostics; [`Error::UndefinedVariable`]; [`Error::OutOfMemory`]; the sticky error.
     pub fn load(context: &Context, text: &str) -> Result<Self, Error> {
         let ir = vgpu_ptx::load(text).map_err(Error::Load)?;
-        Self::place(context, ir, blake3::hash(text.as_bytes()).into())
+        Self::place(context, ir, blake3::hash(text.as_bytes()).into(), Some(LineMap::new(text)))
     }
 
     /// Loads several PTX texts as one module: extern names of one are found in the others.
@@ -98,7 +118,7 @@ impl Module {
             parts.push(vgpu_ptx::load(text).map_err(Error::Load)?);
         }
         let linked = vgpu_ptx::link(parts).map_err(|error| Error::Link { message: error.to_string() })?;
-        Self::place(context, linked, hash.finalize().into())
+        Self::place(context, linked, hash.finalize().into(), None)
     }
 
     /// Takes a module in IR form.
@@ -109,10 +129,10 @@ impl Module {
         let mut hash = HashText(blake3::Hasher::new());
         // Hashing cannot fail.
         let _ = write!(hash, "{ir:?}");
-        Self::place(context, ir, hash.0.finalize().into())
+        Self::place(context, ir, hash.0.finalize().into(), None)
     }
 
-    fn place(context: &Context, ir: ir::Module, fingerprint: [u8; 32]) -> Result<Self, Error> {
+    fn place(context: &Context, ir: ir::Module, fingerprint: [u8; 32], lines: Option<LineMap>) -> Result<Self, Error> {
         let shared = &context.shared;
         shared.check()?;
         let mut symbols = vec![0u64; ir.variables.len()];
@@ -129,7 +149,8 @@ impl Module {
             .filter(|(_, function)| function.kind == ir::FunctionKind::Kernel && !function.is_declaration())
             .map(|(id, function)| Arc::new(KernelShared::new(id, function)))
             .collect();
-        let shared = ModuleShared { context: Arc::clone(shared), ir, fingerprint, symbols: symbols.into(), kernels };
+        let shared =
+            ModuleShared { context: Arc::clone(shared), ir, fingerprint, symbols: symbols.into(), kernels, lines };
         Ok(Self { shared: Arc::new(shared) })
     }
 

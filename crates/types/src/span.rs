@@ -43,9 +43,14 @@ impl LineMap {
         Self { starts: std::iter::once(0).chain(breaks).collect() }
     }
 
+    /// The line of byte `offset`, from 1.
+    pub fn line(&self, offset: u32) -> u32 {
+        self.starts.partition_point(|&start| start <= offset) as u32
+    }
+
     /// The position of byte `offset` of the same `source`; an offset past the end gives the end.
     pub fn position(&self, source: &str, offset: u32) -> LineColumn {
-        let line_idx = self.starts.partition_point(|&start| start <= offset) - 1;
+        let line_idx = self.line(offset) as usize - 1;
         let start = self.starts[line_idx] as usize;
         let end = (offset as usize).min(source.len());
         let prefix = source.get(start..end).unwrap_or("");

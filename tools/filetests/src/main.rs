@@ -11,6 +11,7 @@ mod case;
 mod checks;
 mod determinism;
 mod element;
+mod faults;
 mod harness;
 mod init;
 mod jit;
@@ -52,6 +53,7 @@ fn trials() -> anyhow::Result<Vec<libtest_mimic::Trial>> {
     let backends = Arc::new(jit::backends()?);
     let mut trials = checks::trials();
     trials.extend(determinism::trials());
+    trials.extend(faults::trials());
     trials.extend(harness::trials(&backends)?);
     trials.extend(table::trials(&backends)?);
     trials.extend(ptxgen::trials(&backends));

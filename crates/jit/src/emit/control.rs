@@ -389,6 +389,7 @@ impl<'c> Emitter<'c, '_> {
         let program = self.input.program;
         for inst in &program.blocks[idx].insts {
             self.span = inst.span;
+            self.test_alignment(inst);
             self.instruction(inst)?;
         }
         Ok(())

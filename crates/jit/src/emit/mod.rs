@@ -10,10 +10,11 @@
 //!   stores; * [`neighbours`]: lanes that turn out to be neighbours; [`lines`]: whole cache lines; [`stride`]: lanes a small
 //!   step apart; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
-//! * [`gather`]: lanes that wait for their warp; * [`join`]: lanes of a warp that wait in different places;
+//! * [`alignment`]: tests of addresses; [`gather`]: lanes that wait for their warp; * [`join`]: lanes of a warp that wait in different places;
 //! * [`asynchronous`]: copies and `mbarrier` objects.
 
 mod address;
+mod alignment;
 mod asynchronous;
 mod call;
 mod control;
@@ -31,6 +32,7 @@ mod values;
 use crate::llvm::{Builder, Context, Function, Label, Type, Value};
 use crate::middle::Program;
 use crate::middle::advance::Advance;
+use crate::middle::alignment::Alignment;
 use crate::middle::divergence::{Addresses, Analysis};
 use crate::middle::geometry::{Environment, Geometry};
 use crate::middle::symbolic::Sym;
@@ -55,6 +57,8 @@ pub(crate) struct Input<'i> {
     pub(crate) live_out: &'i [crate::middle::bitset::BitSet],
     pub(crate) geometry: Geometry,
     pub(crate) addresses: &'i dyn Addresses,
+    /// Which accesses are surely aligned.
+    pub(crate) alignment: &'i Alignment,
     pub(crate) target: &'i Target,
     /// The kernel can suspend.
     pub(crate) resumable: bool,

@@ -6,6 +6,7 @@
 //! from block to block).
 
 pub(crate) mod advance;
+pub(crate) mod alignment;
 pub(crate) mod bitset;
 pub(crate) mod calls;
 pub(crate) mod divergence;

@@ -39,7 +39,7 @@ mod tests {
         );
         let module = vgpu_ptx::load(&text).expect("the text is well formed");
         let kernel = module.function("k").expect("the text has it");
-        let spec = Specialization { block: Dim3::new(64, 1, 1), grid_in_i32: true, lanes: None };
+        let spec = Specialization { block: Dim3::new(64, 1, 1), grid_in_i32: true, lanes: None, test_arguments: false };
         dump(&module, kernel, &spec, &Target::detect(Some(Isa::Sse42)), "ssa").expect("compiles")
     }
 

@@ -305,6 +305,32 @@ pub enum Op {
 }
 
 impl Op {
+    /// What a message calls it, for operations that access memory at an address: `ld.global`, `atom`, `ldmatrix.shared`.
+    pub fn access_name(&self) -> Option<String> {
+        let (name, space) = match self {
+            Self::Load(access) => ("ld", access.space),
+            Self::Store(access) => ("st", access.space),
+            Self::Atomic(atomic) => ("atom", atomic.space),
+            Self::Reduce(atomic) => ("red", atomic.space),
+            Self::CpAsync { .. } => ("cp.async", Space::Shared),
+            Self::Mbarrier(form) => ("mbarrier", form.space),
+            Self::LdMatrix(form) => ("ldmatrix", form.space),
+            Self::StMatrix(form) => ("stmatrix", form.space),
+            Self::WmmaLoad(form) => ("wmma.load", form.space),
+            Self::WmmaStore(form) => ("wmma.store", form.space),
+            _ => return None,
+        };
+        let space = match space {
+            Space::Generic => "",
+            Space::Global => ".global",
+            Space::Shared => ".shared",
+            Space::Local => ".local",
+            Space::Const => ".const",
+            Space::Param => ".param",
+        };
+        Some(format!("{name}{space}"))
+    }
+
     /// Whether other threads take part or see it happen: atomics, barriers, exchanges in a warp, matrices. Such operations
     /// are what keeps threads of a warp together.
     pub const fn is_between_threads(&self) -> bool {

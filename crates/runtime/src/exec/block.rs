@@ -21,7 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use vgpu_jit::EntryKind;
-use vgpu_jit::abi::{BlockContext, FrameHeader, Status, WARP_WAIT_OFFSET, WarpWait};
+use vgpu_jit::abi::{BlockContext, FrameHeader, MisalignedAccess, Status, WARP_WAIT_OFFSET, WarpWait};
 use vgpu_types::Dim3;
 
 /// How long a block that only waits keeps its thread while no other block rests.
@@ -122,18 +122,19 @@ impl Calls<'_> {
             block_idx: [0; 3],
             worker,
             runtime: std::ptr::null_mut(),
+            misaligned: MisalignedAccess::default(),
         }
     }
 }
 
-fn failed_status(status: u32) -> BlockEnd {
+fn failed_status(status: u32, context: &BlockContext) -> BlockEnd {
     BlockEnd::Failed(match Status::from_code(status) {
         Some(Status::Stopped) => return BlockEnd::Stopped,
         Some(Status::Trap) => Cause::Trap,
         Some(Status::Assert) => Cause::Assert,
         Some(Status::StackOverflow) => Cause::StackOverflow,
         Some(Status::BadCall) => Cause::BadCall,
-        Some(Status::Misaligned) => Cause::Misaligned,
+        Some(Status::Misaligned) => Cause::Misaligned(context.misaligned),
         _ => Cause::UnknownStatus(status),
     })
 }
@@ -275,7 +276,7 @@ impl BlockRun {
                 self.programs[program] = if joined == Status::Join { Program::Ready } else { Program::Blocked };
                 false
             }
-            _ => return Err(failed_status(status)),
+            _ => return Err(failed_status(status, context)),
         };
         if !self.waiting_lanes.is_empty() && self.programs[program] != Program::Done {
             // SAFETY: as above.
@@ -387,7 +388,7 @@ fn straight(calls: &Calls<'_>, context: &mut BlockContext) -> BlockEnd {
     // SAFETY: the code follows the contract and the context is the one `prepare` made for it.
     match unsafe { calls.scope.call(calls.code.entry(), context, 0) } {
         Ok(0) => BlockEnd::Done,
-        Ok(status) => failed_status(status),
+        Ok(status) => failed_status(status, context),
         Err(fault) => calls.fault(fault),
     }
 }

@@ -147,7 +147,7 @@ pub(crate) enum Cause {
     Assert,
     StackOverflow,
     BadCall,
-    Misaligned,
+    Misaligned(abi::MisalignedAccess),
     Deadlock {
         waiting: String,
     },

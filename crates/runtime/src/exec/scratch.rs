@@ -139,6 +139,7 @@ mod tests {
             frame_bytes: 128,
             param_bytes: 0,
             ordered_atomics: false,
+            aligned_params: Vec::new(),
         }
     }
 

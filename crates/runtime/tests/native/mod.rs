@@ -86,6 +86,7 @@ impl Compiler for CCompiler {
                 frame_bytes: if resumable { 64 } else { 0 },
                 param_bytes: module.functions[kernel].param_bytes(),
                 ordered_atomics: true,
+                aligned_params: Vec::new(),
             },
         })
     }
