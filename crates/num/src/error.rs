@@ -36,6 +36,16 @@ pub enum Error {
         /// Its strides.
         strides: Vec<isize>,
     },
+    /// Caller: text that is not of a notation.
+    #[error("{what} at character {at} of `{text}`")]
+    Expression {
+        /// What was found.
+        what: String,
+        /// Where, counted from 1.
+        at: usize,
+        /// The whole text.
+        text: String,
+    },
     /// Limit: extents whose product does not fit the address space.
     #[error("{what} needs {count} elements, more than can be addressed")]
     TooLarge {

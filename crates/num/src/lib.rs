@@ -15,15 +15,19 @@
 //! ```
 
 mod error;
+mod nd;
 mod pool;
 mod simd;
 
+pub mod einsum;
 pub mod fft;
 pub mod gemm;
+pub mod linalg;
 pub mod random;
 pub mod rows;
 
 pub use error::Error;
+pub use nd::ArrayRef;
 pub use pool::{Pool, Serial, Threads};
 pub use simd::buffer::Scratch;
 pub use simd::isa::Isa;

@@ -21,3 +21,4 @@ pub mod parts;
 pub mod tile;
 pub mod vector;
 pub mod view;
+pub mod wide;

@@ -1,5 +1,6 @@
 //! Slices in disjoint parts, one per task: chunks side by side, and groups of columns of stacked matrices.
 
+use super::view::MatMut;
 use crate::Pool;
 
 /// A slice that tasks write to in disjoint places (rule 3).
@@ -21,6 +22,26 @@ pub fn chunks<T: Send>(pool: &dyn Pool, data: &mut [T], len: usize, work: &(dyn 
         if start < total {
             // SAFETY: rule 3: chunks of different indices are disjoint, and the pool runs each index once.
             work(idx, unsafe { std::slice::from_raw_parts_mut(shared.get().add(start), len.min(total - start)) });
+        }
+    });
+}
+
+/// Runs `work(row, band)` for each band of `rows` rows of a matrix, beginning with row `row`; the last one may be lower.
+pub fn bands<T: Send>(
+    pool: &dyn Pool,
+    mut matrix: MatMut<'_, T>,
+    rows: usize,
+    work: &(dyn Fn(usize, MatMut<'_, T>) + Sync),
+) {
+    let (total, rows) = (matrix.rows(), rows.max(1));
+    let shared = Shared(&raw mut matrix);
+    pool.run(total.div_ceil(rows), &|idx| {
+        let row = idx * rows;
+        if row < total {
+            // SAFETY: rules 1 and 3: the view outlives the call, bands of different indices have no element in common
+            // because all elements are distinct, and the pool runs each index once.
+            let band = unsafe { (*shared.get().cast_const()).band(row, rows.min(total - row)) };
+            work(row, band);
         }
     });
 }

@@ -83,12 +83,19 @@ impl Layout {
 }
 
 /// A matrix that is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct MatRef<'a, T> {
     pub(crate) ptr: *const T,
     pub(crate) layout: Layout,
     slice: PhantomData<&'a [T]>,
 }
+
+impl<T> Clone for MatRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for MatRef<'_, T> {}
 
 // SAFETY: it stands for a shared slice.
 unsafe impl<T: Sync> Send for MatRef<'_, T> {}
@@ -148,6 +155,30 @@ impl<'a, T> MatRef<'a, T> {
         let at = inside(&self.layout, row, col, rows, cols)?;
         let layout = Layout { rows, cols, ..self.layout };
         Ok(Self { ptr: self.ptr.wrapping_offset(at), layout, ..self })
+    }
+}
+
+impl<'a, T> MatRef<'a, T> {
+    /// The same matrix with its last row first.
+    #[must_use]
+    pub const fn flip_rows(self) -> Self {
+        let (ptr, layout) = (self.ptr.wrapping_offset(flipped(&self.layout)), self.layout);
+        Self { ptr, layout: Layout { row_stride: layout.row_stride.wrapping_neg(), ..layout }, ..self }
+    }
+
+    /// The elements of a row, when they lie side by side and there is such a row.
+    pub fn row(&self, row: usize) -> Option<&'a [T]> {
+        let layout = &self.layout;
+        if row >= layout.rows || layout.cols == 0 || (layout.col_stride != 1 && layout.cols > 1) {
+            return None;
+        }
+        // SAFETY: rule 2; the row's elements are inside the slice, which was checked, and lie side by side.
+        Some(unsafe { std::slice::from_raw_parts(self.ptr.offset(row as isize * layout.row_stride), layout.cols) })
+    }
+
+    /// The elements of a column, when they lie side by side and there is such a column.
+    pub fn col(&self, col: usize) -> Option<&'a [T]> {
+        self.t().row(col)
     }
 }
 
@@ -227,6 +258,23 @@ impl<'a, T> MatMut<'a, T> {
         Self { layout: self.layout.t(), ..self }
     }
 
+    /// The same matrix with its last row first.
+    #[must_use]
+    pub const fn flip_rows(self) -> Self {
+        let (ptr, layout) = (self.ptr.wrapping_offset(flipped(&self.layout)), self.layout);
+        Self { ptr, layout: Layout { row_stride: layout.row_stride.wrapping_neg(), ..layout }, ..self }
+    }
+
+    /// The elements of a row, when they lie side by side and there is such a row.
+    pub fn row_mut(&mut self, row: usize) -> Option<&mut [T]> {
+        let layout = &self.layout;
+        if row >= layout.rows || layout.cols == 0 || (layout.col_stride != 1 && layout.cols > 1) {
+            return None;
+        }
+        // SAFETY: rule 2; the row's elements are inside the slice, which is borrowed exclusively, and lie side by side.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(row as isize * layout.row_stride), layout.cols) })
+    }
+
     /// The same matrix for a shorter time.
     pub const fn reborrow(&mut self) -> MatMut<'_, T> {
         MatMut { ptr: self.ptr, layout: self.layout, slice: PhantomData }
@@ -245,6 +293,15 @@ impl<'a, T> MatMut<'a, T> {
         let at = inside(&self.layout, row, col, rows, cols)?;
         let layout = Layout { rows, cols, ..self.layout };
         Ok(Self { ptr: self.ptr.wrapping_offset(at), layout, ..self })
+    }
+
+    /// The `rows` rows from `row` on, beside the matrix itself.
+    ///
+    /// # Safety
+    /// The rows exist; no two views that are used at once have a row in common, and this one is not used meanwhile.
+    pub(crate) unsafe fn band<'b>(&self, row: usize, rows: usize) -> MatMut<'b, T> {
+        let at = if self.layout.cols == 0 { 0 } else { row as isize * self.layout.row_stride };
+        MatMut { ptr: self.ptr.wrapping_offset(at), layout: Layout { rows, ..self.layout }, slice: PhantomData }
     }
 
     /// The first `row` rows and the others.
@@ -286,6 +343,14 @@ impl<T: Copy> MatMut<'_, T> {
     }
 }
 
+/// Where the last row begins, in elements from (0, 0).
+const fn flipped(layout: &Layout) -> isize {
+    if layout.rows == 0 || layout.cols == 0 {
+        return 0;
+    }
+    layout.row_stride.wrapping_mul(layout.rows as isize - 1)
+}
+
 /// Where a part begins, in elements from (0, 0) of the whole.
 fn inside(layout: &Layout, row: usize, col: usize, rows: usize, cols: usize) -> Result<isize, Error> {
     let fits = |start: usize, extent: usize, of: usize| start.checked_add(extent).is_some_and(|end| end <= of);
@@ -323,6 +388,21 @@ mod tests {
         assert_eq!(reversed.part(1, 1, 1, 2).expect("inside").get(0, 1), 1);
         assert!(reversed.part(1, 1, 2, 1).is_err());
         assert!(reversed.part(usize::MAX, 1, 2, 1).is_err());
+    }
+
+    #[test]
+    fn rows_and_flips() {
+        let mut data = [1, 2, 3, 4, 5, 6];
+        let matrix = MatRef::row_major(&data, 2, 3).expect("fits");
+        assert_eq!((matrix.row(1), matrix.col(1)), (Some(&[4, 5, 6][..]), None));
+        assert_eq!((matrix.t().col(0), matrix.row(2)), (Some(&[1, 2, 3][..]), None));
+        assert_eq!(matrix.flip_rows().row(0), Some(&[4, 5, 6][..]));
+        assert_eq!(matrix.t().flip_rows().get(0, 1), 6);
+        let mut matrix = MatMut::row_major(&mut data, 2, 3).expect("fits").flip_rows();
+        matrix.row_mut(1).expect("side by side").fill(7);
+        assert!(matrix.row_mut(2).is_none() && matrix.t().row_mut(0).is_none());
+        assert_eq!(data, [7, 7, 7, 4, 5, 6]);
+        assert!(MatRef::row_major(&data, 0, 3).expect("fits").flip_rows().row(0).is_none());
     }
 
     #[test]
