@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo | test | ci | tidy | bench SUITE | soak | setup`.
+//! The project's own commands: `cargo xtask demo | test | ci | tidy | bench SUITE | soak | wheel | setup`.
 //!
 //! Every command first sets up what it needs (the LLVM libraries, a Python environment), so that a clean clone of a
 //! fresh machine needs nothing but Rust and the permission to install packages.
@@ -17,6 +17,7 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -72,6 +73,10 @@ enum Command {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// Run the Python package's tests on an installed wheel.
+    Python,
+    /// Build the Python package's wheel into target/wheels.
+    Wheel,
     /// Install what the other commands need, and say what was found.
     Setup,
 }
@@ -122,6 +127,8 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { suite, rest } => demo::bench(suite, &rest),
         Command::Soak { minutes, only, seed, megabytes } => test::soak(minutes, only, seed, megabytes),
         Command::Install { prefix } => setup::toolchain().and_then(|()| programs::install(&prefix, true)),
+        Command::Python => wheel::test(),
+        Command::Wheel => wheel::wheel(),
         Command::Setup => setup::report(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `filetests` itself runs every case on the interpreter and on the JIT at each vector level that the machine has.
 
-use crate::{SoakPart, clients, programs, setup, shell};
+use crate::{SoakPart, clients, programs, setup, shell, wheel};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const RANDOM_KERNELS: u64 = 150;
 pub fn test() -> Result<()> {
     setup::toolchain()?;
     let workspace = || shell::run_tests(shell::cargo().args(["test", "--workspace", "--quiet", "--no-fail-fast"]));
-    let mut parts = vec![workspace(), programs::test(), clients::test()];
+    let mut parts = vec![workspace(), programs::test(), clients::test(), wheel::test()];
     parts.extend(LOWER_ISAS.iter().map(|isa| shell::run_tests(shell::cargo().args(AT_LOWER_ISAS).env(MAX_ISA, isa))));
     let failed: Vec<_> = parts.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     if !failed.is_empty() {
