@@ -19,6 +19,7 @@ mod nd;
 mod pool;
 mod simd;
 
+pub mod conv;
 pub mod einsum;
 pub mod fft;
 pub mod gemm;

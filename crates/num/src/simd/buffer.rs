@@ -15,6 +15,11 @@ pub struct Scratch {
     lines: Vec<Line>,
 }
 
+/// Number types of which every bit pattern is a value.
+pub trait AnyBits: Copy {}
+impl AnyBits for f32 {}
+impl AnyBits for f64 {}
+
 impl std::fmt::Debug for Scratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Scratch({} bytes)", self.bytes())
@@ -30,6 +35,16 @@ impl Scratch {
     /// Its size now.
     pub fn bytes(&self) -> usize {
         self.lines.len() * size_of::<Line>()
+    }
+
+    /// `n` numbers, whatever was left there.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; scratch is as before.
+    pub(crate) fn elements<T: AnyBits>(&mut self, n: usize) -> Result<&mut [T], Error> {
+        let at = self.reserve(n.saturating_mul(size_of::<T>()))?;
+        // SAFETY: rule 1: so many bytes are there, initialised, aligned to more than a number, and any bits are a number.
+        Ok(unsafe { std::slice::from_raw_parts_mut(at.cast(), n) })
     }
 
     /// At least `bytes` bytes on a 64-byte boundary; the contents are whatever was left there.

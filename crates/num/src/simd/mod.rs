@@ -13,6 +13,7 @@
 
 pub mod accumulate;
 pub mod buffer;
+pub mod conv;
 pub mod driver;
 pub mod isa;
 pub mod kernel;
