@@ -96,12 +96,11 @@ fn kernels(module: &Module, name: Option<&str>) -> Result<Vec<FuncId>, Failure> 
         all.iter().filter(|(_, function)| name.is_none_or(|name| function.name == name)).map(|(id, _)| *id).collect();
     if found.is_empty() {
         let names: Vec<_> = all.iter().map(|(_, function)| function.name.as_str()).collect();
-        let wanted = name.map_or("any kernel".to_owned(), |name| format!("kernel \"{name}\""));
-        return Err(Failure::usage(format!("the file has not {wanted}; it has {}", list(&names))));
+        return Err(Failure::usage(match (name, names.as_slice()) {
+            (_, []) => "the file has no kernel".to_owned(),
+            (Some(name), _) => format!("the file has no kernel \"{name}\"; it has {}", names.join(", ")),
+            (None, _) => "no kernel was asked for".to_owned(),
+        }));
     }
     Ok(found)
-}
-
-fn list(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -12,6 +12,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// The command has already said everything: status 1.
     Reported,
+    /// The status of a program that ran, which has said what it had to say.
+    Status(u8),
 }
 
 impl Failure {
@@ -26,6 +28,7 @@ impl Failure {
             Self::Input(error) => ("input", 1, error),
             Self::Usage(error) => ("usage", 2, error),
             Self::Reported => return ExitCode::from(1),
+            Self::Status(status) => return ExitCode::from(*status),
         };
         if json {
             out!("{:#}", json!({ "error": { "kind": kind, "message": format!("{error:#}") } }));

@@ -1,4 +1,4 @@
-//! The `vgpu` command: run a kernel, check a PTX file, look at compilation, look at the device.
+//! The `vgpu` command: run kernels and programs, check a PTX file, look at compilation, at the device and at who uses it.
 //!
 //! Exit status of every command: 0 success; 1 the input is at fault, or the launch failed; 2 the command line is at fault; 141
 //! nobody reads the output any more.
@@ -9,7 +9,9 @@ mod check;
 mod dump;
 mod info;
 mod program;
+mod ps;
 mod run;
+mod trace;
 
 mod argument;
 mod array;
@@ -44,6 +46,10 @@ enum Command {
     Check(check::Options),
     /// Show a file at a stage of compilation.
     Dump(dump::Options),
+    /// Run a program as `vgpu run --` does, and record every API call and what the device did.
+    Trace(trace::Options),
+    /// List the processes on the device, with their memory and kernel time.
+    Ps,
     /// Print the environment in which programs find this device, for a shell: `eval "$(vgpu env)"`.
     Env,
     /// Compile with the user's nvcc so that the result runs here.
@@ -75,6 +81,8 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(options, cli.json),
         Command::Dump(options) => dump::dump(options, cli.json),
         Command::Info => info::info(cli.json),
+        Command::Trace(options) => trace::trace(options),
+        Command::Ps => ps::ps(cli.json),
         Command::Env => program::env(),
         Command::Nvcc { rest } => program::nvcc(rest),
     };

@@ -12,20 +12,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names that programs look for, and the files that cargo makes of them.
-const FACES: &[(&str, &str)] = &[
-    ("libcuda.so.1", "libcuda.so"),
-    ("libcuda.so", "libcuda.so"),
-    ("libvgpu.so", "libvgpu.so"),
-    ("libcudart.so", "libvgpu_cudart13.so"),
-    ("libcudart.so.12", "libvgpu_cudart12.so"),
-    ("libcudart.so.13", "libvgpu_cudart13.so"),
-    ("libnvJitLink.so.12", "libvgpu_nvjitlink12.so"),
-    ("libnvJitLink.so.13", "libvgpu_nvjitlink13.so"),
-    ("libnvrtc.so.12", "libvgpu_nvrtc12.so"),
-    ("libnvrtc.so.13", "libvgpu_nvrtc13.so"),
-    ("ptxas", "vgpu-ptxas"),
-];
+/// Names that programs look for, and the files that cargo makes of them: one pair per line.
+const FACES: &str = include_str!("../../../sonames/faces.txt");
 /// Where they lie in an installation, from the folder of this program.
 const INSTALLED: &str = "../lib/vgpu/cuda";
 /// Python finds its own copies of these by path, unless they are loaded already.
@@ -47,7 +35,7 @@ fn faces() -> anyhow::Result<PathBuf> {
     }
     let made = dir.join("cuda-faces");
     std::fs::create_dir_all(&made).with_context(|| format!("cannot make {}", made.display()))?;
-    for (name, file) in FACES {
+    for (name, file) in FACES.lines().filter_map(|line| line.split_once(' ')) {
         let (target, link) = (dir.join(file), made.join(name));
         if !target.exists() {
             let found = format!("{} is not built; `cargo build --release` makes it", target.display());

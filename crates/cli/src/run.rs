@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use vgpu::Dim3;
-use vgpu::{Context, Device, DevicePtr, Error, Kernel, LaunchConfig, Module, Stream};
+use vgpu::{Context, Device, DevicePtr, Error, Fault, Kernel, LaunchConfig, Module, Stream};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -94,12 +94,12 @@ pub fn run(options: &Options, json: bool) -> Result<(), Failure> {
     config.timeout = options.timeout_ms.map(Duration::from_millis);
 
     let started = Instant::now();
-    kernel.prepare(&config)?;
+    kernel.prepare(&config).map_err(blame)?;
     let compile_time = started.elapsed();
     let stream = context.default_stream();
     let mut times = Vec::new();
     for _ in 0..options.repeat {
-        times.push(launch(&context, &stream, &kernel, &config, &bound)?);
+        times.push(launch(&context, &stream, &kernel, &config, &bound).map_err(blame)?);
     }
     let outputs = write_outputs(&context, &mut bound)?;
     let report = Report { kernel: &kernel, options, compile_time, times, bytes_moved: bytes_moved(&bound), outputs };
@@ -109,6 +109,11 @@ pub fn run(options: &Options, json: bool) -> Result<(), Failure> {
         crate::output::write(format_args!("{}", report.text()))
     }
     Ok(())
+}
+
+/// A launch that could not be made as it was asked for is a slip of the command line.
+fn blame(error: Error) -> Failure {
+    if error.fault() == Fault::Caller { Failure::Usage(error.into()) } else { error.into() }
 }
 
 fn choose(module: &Module, name: Option<&str>) -> Result<Kernel, Failure> {

@@ -139,12 +139,62 @@ fn usage_has_its_own_status() {
     check(&["check"], 2, &[], &["Usage"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u33:1"], 2, &[], &["is no argument; accepted are"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--grid", "0"], 2, &[], &["is no shape"]);
+    let (ptx, block) = (kernel("saxpy.ptx"), ["--block", "1024,2"]);
+    let whole = ["--arg", "u32:1", "--arg", "f32:2", "--arg", "zeros:f32[1]", "--arg", "zeros:f32[1]"];
+    check(&[&["run", text(&ptx)][..], &block, &whole].concat(), 2, &[], &["block (1024, 2, 1) is outside the limits"]);
+    check(
+        &["dump", text(&ptx), "--stage", "ssa", "--kernel", "daxpy"],
+        2,
+        &[],
+        &["has no kernel \"daxpy\"; it has saxpy"],
+    );
+    check(&["trace"], 2, &[], &["Usage"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--kernel", "daxpy"], 2, &[], &["daxpy", "saxpy"]);
     check(&["run", text(&kernel("saxpy.ptx")), "--arg", "u32:1"], 2, &[], &["takes 4 arguments, 1 were given"]);
     let narrow = ["--arg", "u64:1", "--arg", "f32:2", "--arg", "zeros:f32[1]", "--arg", "zeros:f32[1]"];
     let ptx = kernel("saxpy.ptx");
     let args = [&["run", text(&ptx)][..], &narrow].concat();
     check(&args, 2, &[], &["argument 1 of kernel \"saxpy\" has 8 bytes; parameter \"saxpy_param_0\" has 4"]);
+}
+
+/// A process of the test's own, ended with it.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn ps_shows_who_is_on_the_device_while_it_is() {
+    let folder = Folder::new("ps");
+    let ptx = folder.file("spin.ptx", LOOP);
+    let args = ["run", text(&ptx), "--arg", "zeros:u32[1000]", "--arg", "u32:1", "--timeout-ms", "120000"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vgpu"));
+    command.args(args).env("VGPU_CACHE", "off").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = Running(command.spawn().expect("the binary starts"));
+    let pid = running.0.id();
+    let seen = || {
+        let list = json(&["ps", "--json"], 0);
+        list.as_array().expect("it is a list").iter().find(|process| process["pid"] == pid).cloned()
+    };
+    let started = Instant::now();
+    let process = loop {
+        if let Some(process) = seen().filter(|process| process["memory_used"] != 0) {
+            break process;
+        }
+        assert!(started.elapsed() < DEADLINE, "it is not listed");
+        assert!(running.0.try_wait().expect("it can be asked").is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(process["command"].as_str().is_some_and(|command| command.contains("spin.ptx")), "{process}");
+    assert!(process["memory_used"].as_u64() >= Some(4000), "{process}");
+    let table = check(&["ps"], 0, &["COMMAND", &pid.to_string()], &[]);
+    assert!(table.lines().count() >= 2, "{table}");
+    drop(running);
+    assert_eq!(seen(), None);
 }
 
 #[test]

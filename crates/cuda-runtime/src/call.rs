@@ -9,8 +9,20 @@ use crate::{P, Stream};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use vgpu_trace::arguments;
+
 thread_local! {
     static LAST_ERROR: Cell<i32> = const { Cell::new(0) };
+}
+
+/// The name of a result, for traces.
+fn answer(code: i32) -> String {
+    crate::code::name(code).to_owned()
+}
+
+/// Runs the work of one call of that name, and records it when the process is traced; the code to return.
+pub fn run_named(name: &str, arguments: &dyn Fn() -> String, work: impl FnOnce() -> Outcome) -> i32 {
+    vgpu_trace::call(vgpu_trace::Api::Runtime, name, arguments, &answer, || run(work))
 }
 
 /// Runs the work of one call; the code to return.
@@ -80,7 +92,8 @@ macro_rules! api {
         /// Rule 1 of the crate.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name($($arg: $ty),*) -> i32 {
-            $crate::call::run(|| -> $crate::code::Outcome {
+            let arguments = || $crate::call::arguments(&[$((stringify!($arg), &$arg)),*]);
+            $crate::call::run_named(stringify!($name), &arguments, || -> $crate::code::Outcome {
                 // SAFETY: rules 1 and 2 of the crate.
                 #[allow(unused_unsafe, reason = "some bodies call nothing unsafe")]
                 unsafe { $body }

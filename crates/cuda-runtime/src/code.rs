@@ -40,6 +40,11 @@ fn find(code: i32) -> Option<(&'static std::ffi::CStr, &'static std::ffi::CStr)>
     Some((TEXTS[idx].1, TEXTS[idx].2))
 }
 
+/// The name of a code as text.
+pub(crate) fn name(code: i32) -> &'static str {
+    find(code).and_then(|(name, _)| name.to_str().ok()).unwrap_or("unrecognized error code")
+}
+
 /// The name of a code: `cudaErrorInvalidValue`.
 #[unsafe(no_mangle)]
 pub extern "C" fn cudaGetErrorName(code: i32) -> *const c_char {

@@ -141,10 +141,28 @@ forward! {
     cudaLibraryLoadData => cuLibraryLoadData(library: P, code: P, jit_options: P, jit_options_values: P, num_jit_options: u32, library_options: P, library_option_values: P, num_library_options: u32);
     cudaLibraryLoadFromFile => cuLibraryLoadFromFile(library: P, file_name: P, jit_options: P, jit_options_values: P, num_jit_options: u32, library_options: P, library_option_values: P, num_library_options: u32);
     cudaLibraryUnload => cuLibraryUnload(library: P);
-    cudaLibraryGetKernel => cuLibraryGetKernel(p_kernel: P, library: P, name: P);
     cudaLibraryGetKernelCount => cuLibraryGetKernelCount(count: P, lib: P);
-    cudaLibraryEnumerateKernels => cuLibraryEnumerateKernels(kernels: P, num_kernels: u32, lib: P);
     cudaLibraryGetGlobal => cuLibraryGetGlobal(dptr: P, bytes: P, library: P, name: P);
     cudaLibraryGetManaged => cuLibraryGetManaged(dptr: P, bytes: P, library: P, name: P);
     cudaLibraryGetUnifiedFunction => cuLibraryGetUnifiedFunction(fptr: P, library: P, symbol: P);
+}
+
+api! {
+    cudaLibraryGetKernel(kernel: P, library: P, name: P) {
+        crate::context::ensure()?;
+        crate::driver::cuLibraryGetKernel(kernel, library, name)?;
+        crate::registry::adopt(*kernel.cast::<P>());
+        Ok(())
+    }
+
+    cudaLibraryEnumerateKernels(kernels: P, n: u32, library: P) {
+        crate::context::ensure()?;
+        crate::driver::cuLibraryEnumerateKernels(kernels, n, library)?;
+        let mut found = 0u32;
+        crate::driver::cuLibraryGetKernelCount(std::ptr::from_mut(&mut found).cast(), library)?;
+        for idx in 0..n.min(found) as usize {
+            crate::registry::adopt(*kernels.cast::<P>().add(idx));
+        }
+        Ok(())
+    }
 }

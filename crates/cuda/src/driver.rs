@@ -53,9 +53,30 @@ fn open() -> std::result::Result<Driver, vgpu_runtime::Error> {
         devices.push(Device::new(DeviceConfig::from_environment()?)?);
     }
     let host = HostMemory::new(devices[0].properties().total_global_mem_bytes)?;
-    let numbered = (0..).zip(devices);
-    let devices = numbered.map(|(number, device)| Ordinal { number, device, primary: Mutex::default() }).collect();
+    let numbered: Vec<(i32, Device)> = (0..).zip(devices).collect();
+    for (number, device) in &numbered {
+        vgpu_trace::announce(|| facts(*number, device));
+    }
+    let devices =
+        numbered.into_iter().map(|(number, device)| Ordinal { number, device, primary: Mutex::default() }).collect();
     Ok(Driver { devices, host })
+}
+
+/// A device as traces describe it.
+fn facts(number: i32, device: &Device) -> vgpu_trace::DeviceFacts {
+    let properties = device.properties();
+    vgpu_trace::DeviceFacts {
+        id: number,
+        name: properties.name.clone(),
+        memory_bytes: properties.total_global_mem_bytes,
+        capability: properties.compute_capability,
+        multiprocessors: properties.multiprocessor_count,
+        block_threads: properties.max_threads_per_block,
+        multiprocessor_threads: properties.max_threads_per_multiprocessor,
+        block_registers: properties.registers_per_block,
+        block_shared_bytes: (properties.shared_bytes_per_block, properties.shared_bytes_per_block_optin),
+        multiprocessor_shared_bytes: properties.shared_bytes_per_multiprocessor,
+    }
 }
 
 /// `cuInit`. Can be repeated; a failed attempt too.

@@ -58,7 +58,11 @@ pub(crate) enum Found {
     Newer,
 }
 
-/// The newest form of a function that CUDA `version` has; `per_thread` asks for the per-thread default stream.
+/// The version that introduced `cuGetProcAddress`.
+const SINCE_PROC_ADDRESS: i32 = 11_030;
+
+/// The newest form of a function that CUDA `version` has, or the oldest where the whole function is younger than that but older
+/// than `cuGetProcAddress`: no driver that can be asked lacks it, and clients (numba-cuda-mlir) rely on getting it; `per_thread` asks for the per-thread default stream.
 pub(crate) fn versioned(base: &str, version: i32, per_thread: bool) -> Found {
     if base == "cuGraphInstantiate" && version >= 12_000 {
         // Since CUDA 12 the plain name means another function.
@@ -72,10 +76,10 @@ pub(crate) fn versioned(base: &str, version: i32, per_thread: bool) -> Found {
             // Numbering may start at 2, and has no gaps after that.
             if turn == 1 { continue } else { break }
         };
-        known = true;
-        if SYMBOLS[idx].since <= version {
+        if SYMBOLS[idx].since <= version || !known && SYMBOLS[idx].since <= SINCE_PROC_ADDRESS {
             found = Some(name);
         }
+        known = true;
     }
     let Some(name) = found else { return if known { Found::Newer } else { Found::Unknown } };
     let forms = [format!("{name}_ptsz"), format!("{name}_ptds"), name];
@@ -109,6 +113,8 @@ mod tests {
         assert_eq!(versioned("cuGraphInstantiate", 13_000, false), address("cuGraphInstantiateWithFlags"));
         assert_eq!(versioned("cuGraphInstantiate", 11_000, false), address("cuGraphInstantiate_v2"));
         assert_eq!(versioned("cuLibraryLoadData", 11_000, false), Found::Newer);
+        assert_eq!(versioned("cuFuncSetAttribute", 2000, false), address("cuFuncSetAttribute"));
+        assert_eq!(versioned("cuMemPoolCreate", 11_000, false), address("cuMemPoolCreate"));
         assert_eq!(versioned("cuNoSuchThing", 13_000, false), Found::Unknown);
     }
 }

@@ -230,6 +230,9 @@ impl FillArgs {
 fn begin(stream: &Arc<Stream>) -> Result<Arc<Context>> {
     let context = stream.context()?;
     context.check()?;
+    if vgpu_trace::is_on() {
+        vgpu_trace::submit_to(stream.id, context.id, context.ordinal.number);
+    }
     if stream.is_legacy() && context.n_captures.load(Ordering::Acquire) > 0 {
         // It would have to wait for a stream whose work does not run now.
         return Err(Status::STREAM_CAPTURE_IMPLICIT);

@@ -5,6 +5,7 @@
 //! `VGPU_WORKERS`, `VGPU_PIN`, `VGPU_MEMORY_BYTES`, `VGPU_CC`, `VGPU_LAUNCH_TIMEOUT_MS`, `VGPU_MAX_ISA`, `VGPU_CACHE`, `VGPU_CACHE_DIR`,
 //! `VGPU_CACHE_BYTES`.
 
+use crate::account::Account;
 use crate::cache::{CodeCache, DEFAULT_CACHE_BYTES};
 use crate::compiler::{CodeMaker, CompileCounts, Compiler};
 use crate::error::Error;
@@ -184,6 +185,7 @@ pub(crate) struct DeviceShared {
     next_grid: AtomicU64,
     watchdog: Watchdog,
     windows: Arc<WindowPool>,
+    account: Arc<Account>,
     pool: Pool,
 }
 
@@ -214,6 +216,10 @@ impl DeviceShared {
 
     pub(crate) const fn windows(&self) -> &Arc<WindowPool> {
         &self.windows
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     pub(crate) fn new_grid_id(&self) -> u64 {
@@ -268,10 +274,12 @@ impl Device {
             total_const_mem_bytes: 65_536,
             l2_cache_bytes: last_level_cache_bytes(),
         };
+        let account = Arc::new(Account::new(properties.multiprocessor_count, config.memory_bytes));
         let shared = DeviceShared {
             properties,
             launch_timeout: config.launch_timeout,
-            memory: DeviceMemory::new(ADDRESS_SPACE_BYTES, config.memory_bytes)?,
+            memory: DeviceMemory::new(ADDRESS_SPACE_BYTES, config.memory_bytes, Some(Arc::clone(&account)))?,
+            account,
             maker: CodeMaker::new(config.compiler, config.target, cache),
             next_grid: AtomicU64::new(1),
             watchdog: Watchdog::default(),

@@ -103,6 +103,10 @@ pub(crate) struct Launch {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cooperation: Option<Cooperation>,
     next: AtomicU64,
+    /// When the first block began, on the clock of traces; 0 before.
+    began_ns: AtomicU64,
+    /// Where it was submitted, when the process is traced.
+    note: Option<vgpu_trace::Note>,
     timed_out: AtomicBool,
     participants: Participants,
     /// For the watchdog, when it must take participants out of endless code.
@@ -139,6 +143,8 @@ impl Launch {
             timeout,
             cooperation,
             next: AtomicU64::new(0),
+            began_ns: AtomicU64::new(0),
+            note: vgpu_trace::note(),
             timed_out: AtomicBool::new(false),
             participants: Participants::default(),
             itself: Weak::clone(itself),
@@ -216,6 +222,24 @@ impl Launch {
         })
     }
 
+    /// Adds the launch, which has ended, to the device's account and to the trace.
+    fn account(&self) {
+        let began_ns = self.began_ns.load(Ordering::Relaxed);
+        let ns = if began_ns == 0 { 0 } else { vgpu_trace::now_ns().saturating_sub(began_ns) };
+        self.stream.context().device().account().launched(ns);
+        if let Some(note) = self.note.filter(|_| began_ns != 0) {
+            vgpu_trace::work(note, began_ns, || {
+                let (grid, block) = (self.frame.grid(), self.frame.context().block);
+                vgpu_trace::Work::Kernel {
+                    name: self.kernel_name.to_string(),
+                    grid: [grid.x, grid.y, grid.z],
+                    block,
+                    shared_bytes: self.code.layout().shared_static_bytes + self.frame.context().dynamic_shared_bytes,
+                }
+            });
+        }
+    }
+
     fn fail(&self, failure: Failure) {
         let kernel = self.kernel_name.to_string();
         let block = failure.block;
@@ -278,6 +302,11 @@ impl Job for Launch {
     }
 
     fn run(&self, slot: &mut Slot) {
+        if self.began_ns.load(Ordering::Relaxed) == 0 {
+            // Who comes second finds it set.
+            let now = vgpu_trace::now_ns();
+            let _ = self.began_ns.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
         let _participation = self.participants.join();
         let result = match &self.cooperation {
             Some(cooperation) => resident::run_turns(&cooperation.residents, slot, &self.code, &self.frame, self),
@@ -290,6 +319,7 @@ impl Job for Launch {
 
     fn complete(&self) {
         let context = self.stream.context();
+        self.account();
         if self.timeout.is_some() || self.frame.is_stopping() {
             context.device().watchdog().forget(self.id());
         }

@@ -21,6 +21,7 @@ mod stream;
 mod transfer;
 mod work;
 
+mod account;
 mod cache;
 mod heap;
 mod jit;
@@ -31,6 +32,7 @@ mod watchdog;
 #[allow(unsafe_code, reason = "the one module where it is allowed; its header has the rules")]
 mod exec;
 
+pub use account::{ProcessUse, processes};
 pub use cache::DEFAULT_CACHE_BYTES;
 pub use compiler::{CompileCounts, Compiler};
 pub use context::{Context, PrintSink};

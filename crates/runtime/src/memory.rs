@@ -9,6 +9,7 @@
 //!
 //! What it does not do: tiers and spilling; zeroing (device memory is undefined after allocation, as in CUDA).
 
+use crate::account::Account;
 use crate::error::Error;
 use crate::exec::os::{PAGE, Range};
 use std::collections::BTreeMap;
@@ -94,6 +95,8 @@ pub(crate) struct DeviceMemory {
     range: Range,
     capacity: u64,
     state: Mutex<State>,
+    /// Told how much is in use; host memory has none.
+    account: Option<Arc<Account>>,
 }
 
 /// A range of a live allocation that stays mapped as long as this exists.
@@ -141,7 +144,7 @@ impl HostMemory {
     /// # Errors
     /// [`Error::System`] when the system refuses address space.
     pub fn new(capacity: u64) -> Result<Self, Error> {
-        Ok(Self { memory: DeviceMemory::new(1 << 40, capacity)? })
+        Ok(Self { memory: DeviceMemory::new(1 << 40, capacity, None)? })
     }
 
     /// Allocates `bytes` bytes, aligned to 512, readable and writable by everybody in the process.
@@ -176,12 +179,18 @@ fn class_of(bytes: u64) -> u64 {
 
 impl DeviceMemory {
     /// An address space of `reserve` bytes of which at most `capacity` are in use at a time.
-    pub(crate) fn new(reserve: u64, capacity: u64) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(reserve: u64, capacity: u64, account: Option<Arc<Account>>) -> Result<Arc<Self>, Error> {
         let range = Range::reserve(reserve)?;
         // The first address is a multiple of a huge page.
         let first = range.base().next_multiple_of(HUGE) - range.base();
         let state = State { next: first, ..State::default() };
-        Ok(Arc::new(Self { range, capacity, state: Mutex::new(state) }))
+        Ok(Arc::new(Self { range, capacity, state: Mutex::new(state), account }))
+    }
+
+    fn tell(&self, used_bytes: u64) {
+        if let Some(account) = &self.account {
+            account.set_memory(used_bytes);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -234,6 +243,7 @@ impl DeviceMemory {
         };
         state.used += class;
         state.peak = state.peak.max(state.used);
+        self.tell(state.used);
         state.entries.insert(address, Entry { bytes, class, pins: 0, freed: false });
         Ok(DevicePtr(address))
     }
@@ -282,6 +292,7 @@ impl DeviceMemory {
     fn release(&self, state: &mut State, address: u64) {
         let Some(entry) = state.entries.remove(&address) else { return };
         state.used -= entry.class;
+        self.tell(state.used);
         state.cached += entry.class;
         state.cache.entry(entry.class).or_default().push(address);
         if entry.class > SMALL_LIMIT {
@@ -386,7 +397,7 @@ mod tests {
     use super::*;
 
     fn memory(capacity: u64) -> Arc<DeviceMemory> {
-        DeviceMemory::new(1 << 36, capacity).unwrap()
+        DeviceMemory::new(1 << 36, capacity, None).unwrap()
     }
 
     #[test]

@@ -119,19 +119,31 @@ impl Transfer {
             height,
             depth,
         };
-        Ok(PinnedTransfer { _pins: [pin(to)?, pin(from)?], rows })
+        let pins = [pin(to)?, pin(from)?];
+        Ok(PinnedTransfer { pins, rows, note: vgpu_trace::note() })
     }
 }
 
 /// A transfer ready to run.
 pub(crate) struct PinnedTransfer {
-    _pins: [Option<Pinned>; 2],
+    /// Destination and source, where they are device memory.
+    pins: [Option<Pinned>; 2],
     rows: Rows,
+    /// Where it was submitted, when the process is traced.
+    note: Option<vgpu_trace::Note>,
 }
 
 impl PinnedTransfer {
     pub(crate) fn run(&self) -> Result<(), Error> {
-        host::run_rows(&self.rows)
+        let Some(note) = self.note else { return host::run_rows(&self.rows) };
+        let began_ns = vgpu_trace::now_ns();
+        let outcome = host::run_rows(&self.rows);
+        vgpu_trace::work(note, began_ns, || {
+            let [to, from] = &self.pins;
+            let bytes = self.rows.width * self.rows.height * self.rows.depth;
+            vgpu_trace::Work::Copy { to_device: to.is_some(), from_device: from.is_some(), bytes }
+        });
+        outcome
     }
 }
 
@@ -141,7 +153,7 @@ impl Fill {
         let address = DevicePtr(self.to.address());
         let bytes = extent(self.pitch, 0, self.width, self.height, 1)
             .ok_or(Error::InvalidAddress { address, bytes: u64::MAX })?;
-        Ok(PinnedFill { _pin: self.to.pin(context, bytes)?, fill: *self })
+        Ok(PinnedFill { _pin: self.to.pin(context, bytes)?, fill: *self, note: vgpu_trace::note() })
     }
 }
 
@@ -149,11 +161,19 @@ impl Fill {
 pub(crate) struct PinnedFill {
     _pin: Option<Pinned>,
     fill: Fill,
+    /// As in [`PinnedTransfer`].
+    note: Option<vgpu_trace::Note>,
 }
 
 impl PinnedFill {
     pub(crate) fn run(&self) -> Result<(), Error> {
         let Fill { to, pitch, width, height, value, element_bytes } = self.fill;
-        host::run_fill(to.address(), pitch, width, height, &value.to_le_bytes()[..element_bytes.min(4) as usize])
+        let began_ns = self.note.map(|note| (note, vgpu_trace::now_ns()));
+        let pattern = value.to_le_bytes();
+        let outcome = host::run_fill(to.address(), pitch, width, height, &pattern[..element_bytes.min(4) as usize]);
+        if let Some((note, began_ns)) = began_ns {
+            vgpu_trace::work(note, began_ns, || vgpu_trace::Work::Fill { bytes: width * height });
+        }
+        outcome
     }
 }

@@ -56,7 +56,7 @@ pub use module::Module;
 pub use vgpu_ptx::ir;
 pub use vgpu_runtime::{
     CachePolicy, CompileCounts, Compiler, Context, Device, DeviceConfig, DeviceProperties, DevicePtr, Error, Event,
-    Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, Stream,
+    Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, ProcessUse, Stream, processes,
 };
 pub use vgpu_types::{Diagnostic, Dim3, LineMap, Severity, Span};
 

@@ -1,10 +1,11 @@
-//! Programs of CUDA's users, unmodified: Numba, Triton, cuda.core, and C++ compiled by NVIDIA's nvcc.
+//! Programs of CUDA's users, unmodified: Numba, Triton, cuda.core, cudarc, and C++ compiled by NVIDIA's nvcc.
 //!
 //! They lie in `tests/programs` and are found by scanning. Each runs through `vgpu run --` as its user would run it, checks its
 //! own results, and prints `ok` at its end. A line `// EXPECT: text` in a C++ program must be in its output; `// FLAGS: options`
 //! are nvcc's. The compilers come from PyPI into an environment under `target/`, made once; compiled programs are kept until
 //! their source changes.
 
+use crate::programs::PACKAGES;
 use crate::{metadata, setup, shell};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -14,19 +15,6 @@ use std::time::{Duration, Instant};
 
 /// What programs need beside vgpu.
 const REQUIREMENTS: &str = "tests/programs/requirements.txt";
-/// Everything that `vgpu run --` hands out.
-const PACKAGES: &[&str] = &[
-    "vgpu-cli",
-    "vgpu-capi",
-    "vgpu-cuda-driver",
-    "vgpu-cudart12",
-    "vgpu-cudart13",
-    "vgpu-nvjitlink12",
-    "vgpu-nvjitlink13",
-    "vgpu-nvrtc12",
-    "vgpu-nvrtc13",
-    "vgpu-ptxas",
-];
 /// A program that runs longer hangs.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -85,6 +73,15 @@ fn files(dir: &str, extension: &str) -> Result<Vec<PathBuf>> {
     let list = fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
     let mut found: Vec<_> = list.flatten().map(|entry| entry.path()).collect();
     found.retain(|path| path.extension().is_some_and(|known| known == extension));
+    found.sort();
+    Ok(found)
+}
+
+/// Folders of a folder, in order.
+fn folders(dir: &str) -> Result<Vec<PathBuf>> {
+    let dir = shell::root().join(dir);
+    let list = fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let mut found: Vec<_> = list.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     found.sort();
     Ok(found)
 }
@@ -151,6 +148,52 @@ fn check_cuda(place: &Place, source: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Builds a Rust program, which is a cargo project of its own, and runs it.
+fn check_rust(place: &Place, project: &Path) -> Result<()> {
+    let built = place.compiled.join("rust");
+    let mut build = shell::cargo();
+    build.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(project.join("Cargo.toml"));
+    shell::run(build.arg("--target-dir").arg(&built))?;
+    let mut name = project.file_name().unwrap_or_default().to_owned();
+    name.push("-client");
+    let mut command = shell::program(&place.vgpu);
+    command.args(["run", "--"]).arg(built.join("debug").join(name));
+    output(command).map(drop)
+}
+
+/// A traced program runs as it does otherwise, and its calls, kernels and copies are in the trace.
+fn check_trace(place: &Place) -> Result<()> {
+    let program = compile(place, &shell::root().join("tests/programs/cuda/streams.cu"))?;
+    let (trace, calls) = (place.compiled.join("trace.json"), place.compiled.join("calls.txt"));
+    let mut command = shell::program(&place.vgpu);
+    command.arg("trace").arg("--output").arg(&trace).arg("--calls").arg(&calls).arg("--").arg(program);
+    let text = shell::output(&mut command)?;
+    if text.lines().last() != Some("ok") {
+        bail!("the traced program wrote {text}");
+    }
+    let calls = fs::read_to_string(&calls)?;
+    for expected in [" cudaLaunchKernel(", "  cuLaunchKernel(", "cudaMemcpyAsync(", " = 0 cudaSuccess"] {
+        if !calls.contains(expected) {
+            bail!("`{expected}` is not in the list of calls:\n{calls}");
+        }
+    }
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(&trace)?).context("the trace is no JSON")?;
+    let events = trace["traceEvents"].as_array().context("the trace has no events")?;
+    let of = |cat: &str| events.iter().filter(|event| event["cat"] == cat).collect::<Vec<_>>();
+    let launches = of("cuda_driver").into_iter().filter(|event| event["name"] == "cuLaunchKernel").collect::<Vec<_>>();
+    let kernels = of("kernel");
+    let caused = |kernel: &&serde_json::Value| {
+        launches.iter().any(|launch| launch["args"]["correlation"] == kernel["args"]["correlation"])
+    };
+    if kernels.is_empty() || kernels.len() != launches.len() || !kernels.iter().all(caused) {
+        bail!("{} launches and {} kernels, which are to belong together", launches.len(), kernels.len());
+    }
+    if of("gpu_memcpy").is_empty() || of("cuda_runtime").is_empty() || trace["deviceProperties"][0]["warpSize"] != 32 {
+        bail!("the trace lacks copies, runtime calls or the device");
+    }
+    Ok(())
+}
+
 fn check_python(place: &Place, source: &Path) -> Result<()> {
     let mut command = shell::program(&place.vgpu);
     command.args(["run", "--"]).arg(&place.python).arg(source);
@@ -178,6 +221,16 @@ pub fn test() -> Result<()> {
                 failed.push(format!("{}: {error:#}", source.display()));
             }
         }
+    }
+    for project in folders("tests/programs/rust")? {
+        n_programs += 1;
+        if let Err(error) = check_rust(&place, &project) {
+            failed.push(format!("{}: {error:#}", project.display()));
+        }
+    }
+    n_programs += 1;
+    if let Err(error) = check_trace(&place) {
+        failed.push(format!("vgpu trace: {error:#}"));
     }
     if !failed.is_empty() {
         bail!("{} of {n_programs} programs failed:\n{}", failed.len(), failed.join("\n"));

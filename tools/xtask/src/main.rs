@@ -67,9 +67,9 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         megabytes: u64,
     },
-    /// Build the C libraries and install them with header, pkg-config and CMake files.
+    /// Build and install the command, the libraries under NVIDIA's names, and the C library with its header and build files.
     Install {
-        /// Where `lib` and `include` go.
+        /// Where `bin`, `lib` and `include` go.
         #[arg(long)]
         prefix: PathBuf,
     },

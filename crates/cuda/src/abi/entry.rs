@@ -33,8 +33,22 @@ pub(crate) fn install_fork_guard() {
     });
 }
 
-/// Runs the body of a function that works before `cuInit`.
-pub(crate) fn enter_early(name: &'static str, body: impl FnOnce() -> Result<()>) -> c_int {
+/// The name of a result, for traces.
+fn answer(result: c_int) -> String {
+    Status(result).name().unwrap_or("an unknown code").to_owned()
+}
+
+/// Runs the body of a function that works before `cuInit`; `arguments` are for traces.
+pub(crate) fn enter_early(
+    name: &'static str,
+    arguments: &dyn Fn() -> String,
+    body: impl FnOnce() -> Result<()>,
+) -> c_int {
+    vgpu_trace::call(vgpu_trace::Api::Driver, name, arguments, &answer, || checked(name, body))
+}
+
+/// Runs a body; its status as a number.
+fn checked(name: &'static str, body: impl FnOnce() -> Result<()>) -> c_int {
     if FORKED.load(Ordering::Relaxed) {
         log::once(name, "called in a forked child: start a new process instead (Python: the \"spawn\" start method)");
         return Status::NOT_INITIALIZED.0;
@@ -53,8 +67,8 @@ pub(crate) fn enter_early(name: &'static str, body: impl FnOnce() -> Result<()>)
 }
 
 /// Runs the body of a function that needs `cuInit`.
-pub(crate) fn enter(name: &'static str, body: impl FnOnce() -> Result<()>) -> c_int {
-    enter_early(name, || {
+pub(crate) fn enter(name: &'static str, arguments: &dyn Fn() -> String, body: impl FnOnce() -> Result<()>) -> c_int {
+    enter_early(name, arguments, || {
         driver::check_initialized()?;
         body()
     })
@@ -63,7 +77,7 @@ pub(crate) fn enter(name: &'static str, body: impl FnOnce() -> Result<()>) -> c_
 /// What a symbol without implementation does; one function per symbol, so that it can say its name.
 pub(crate) extern "C" fn refuse<const IDX: usize>() -> c_int {
     let name = symbols::SYMBOLS.get(IDX).map_or("?", |symbol| symbol.name);
-    enter_early(name, || {
+    enter_early(name, &String::new, || {
         log::once(name, "is not supported");
         Err(Status::NOT_SUPPORTED)
     })
@@ -74,14 +88,20 @@ pub(crate) extern "C" fn refuse<const IDX: usize>() -> c_int {
 /// `fn name(args) { body }` is a function whose body gives `Result<()>`; `fn @early name` works before `cuInit`. With
 /// `fn name | name_ptsz [stream]`, the two differ in what the default stream is: `stream` is a [`crate::stream::Default`].
 macro_rules! entries {
+    (@arguments) => { String::new };
+    (@arguments $($arg:ident),+) => {
+        move || vgpu_trace::arguments(&[$((stringify!($arg), &$crate::abi::Shown($arg))),+])
+    };
     (@one [early] $name:ident ($($arg:ident: $type:ty),*) $body:block) => {
         pub(crate) extern "C" fn $name($($arg: $type),*) -> std::ffi::c_int {
-            $crate::abi::enter_early(stringify!($name), move || $body)
+            let arguments = $crate::abi::entries!(@arguments $($arg),*);
+            $crate::abi::enter_early(stringify!($name), &arguments, move || $body)
         }
     };
     (@one [] $name:ident ($($arg:ident: $type:ty),*) $body:block) => {
         pub(crate) extern "C" fn $name($($arg: $type),*) -> std::ffi::c_int {
-            $crate::abi::enter(stringify!($name), move || $body)
+            let arguments = $crate::abi::entries!(@arguments $($arg),*);
+            $crate::abi::enter(stringify!($name), &arguments, move || $body)
         }
     };
     ($($(#[$doc:meta])* fn $(@$early:ident)? $name:ident $(| $per_thread:ident [$mode:ident])? ($($arg:ident: $type:ty),* $(,)?) $body:block)*) => {
@@ -103,11 +123,13 @@ macro_rules! entries {
     (@define [] $name:ident [$per_thread:ident $mode:ident] ($($arg:ident: $type:ty),*) $body:block) => {
         pub(crate) extern "C" fn $name($($arg: $type),*) -> std::ffi::c_int {
             let $mode = $crate::stream::Default::Legacy;
-            $crate::abi::enter(stringify!($name), move || $body)
+            let arguments = $crate::abi::entries!(@arguments $($arg),*);
+            $crate::abi::enter(stringify!($name), &arguments, move || $body)
         }
         pub(crate) extern "C" fn $per_thread($($arg: $type),*) -> std::ffi::c_int {
             let $mode = $crate::stream::Default::PerThread;
-            $crate::abi::enter(stringify!($per_thread), move || $body)
+            let arguments = $crate::abi::entries!(@arguments $($arg),*);
+            $crate::abi::enter(stringify!($per_thread), &arguments, move || $body)
         }
     };
 }

@@ -13,5 +13,7 @@ mod pointer;
 mod structs;
 
 pub(crate) use entry::{Function, enter, enter_early, entries, install_fork_guard, refuse};
-pub(crate) use pointer::{HostCallback, In, OccupancyCallback, Out, StreamCallback, host_place, read_packed_params};
+pub(crate) use pointer::{
+    HostCallback, In, OccupancyCallback, Out, Shown, StreamCallback, host_place, read_packed_params,
+};
 pub(crate) use structs::*;

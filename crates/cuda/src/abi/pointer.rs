@@ -4,10 +4,35 @@ use crate::status::{Result, Status};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use vgpu_runtime::{HostPtr, Place};
 
+/// An argument in the text of a trace: numbers that are handles or addresses are wide and stand there in hexadecimal.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: std::fmt::Debug + std::any::Any> std::fmt::Debug for Shown<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.0 as &dyn std::any::Any).downcast_ref::<u64>() {
+            Some(number) => write!(f, "{number:#x}"),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
 /// A place the caller wants a value written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct Out<T>(*mut T);
+
+impl<T> std::fmt::Debug for Out<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T> std::fmt::Debug for In<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl<T: Copy> Out<T> {
     /// No place.
@@ -88,7 +113,7 @@ impl Out<u8> {
 }
 
 /// A place the caller wants read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct In<T>(*const T);
 

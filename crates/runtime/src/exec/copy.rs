@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn copies_and_fills_arrive() {
-        let memory = DeviceMemory::new(1 << 32, 1 << 30).unwrap();
+        let memory = DeviceMemory::new(1 << 32, 1 << 30, None).unwrap();
         let start = memory.alloc(4096).unwrap();
         let all = memory.pin(start, 4096).unwrap();
         let data: Vec<u8> = (0..4096u32).map(|x| (x * 7) as u8).collect();

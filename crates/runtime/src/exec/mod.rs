@@ -11,6 +11,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod block;
+pub(crate) mod board;
 pub(crate) mod cformat;
 pub(crate) mod code;
 pub(crate) mod copy;

@@ -5,7 +5,7 @@ use crate::metadata::Metadata;
 /// The floors, lowest first. A crate that is not here has no place yet.
 const FLOORS: &[&[&str]] = &[
     &["vgpu-types"],
-    &["vgpu-ptx", "vgpu-mem", "vgpu-num", "vgpu-market", "vgpu-policy"],
+    &["vgpu-trace", "vgpu-ptx", "vgpu-mem", "vgpu-num", "vgpu-market", "vgpu-policy"],
     &["vgpu-jit", "vgpu-fuse", "vgpu-fuse-macros", "vgpu-nvidia"],
     &["vgpu-runtime"],
     &["vgpu", "vgpu-cuda"],
