@@ -24,8 +24,11 @@ pub mod einsum;
 pub mod fft;
 pub mod gemm;
 pub mod linalg;
+pub mod neighbours;
 pub mod random;
 pub mod rows;
+pub mod scan;
+pub mod sort;
 
 pub use error::Error;
 pub use nd::ArrayRef;
