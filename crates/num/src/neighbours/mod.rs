@@ -1,6 +1,6 @@
 //! Exact nearest neighbours, and what is estimated from them: transfer entropy.
 //!
-//! Points lie in a k-d tree ([`tree`]); every answer is exact: pruning compares differences that are rounded the same way
+//! Points lie in a k-d tree ([`Tree`]); every answer is exact: pruning compares differences that are rounded the same way
 //! as the distances themselves, and rounding keeps order. Results do not depend on the number of threads.
 
 mod entropy;
