@@ -9,7 +9,12 @@ use vgpu_nvidia::Nvrtc;
 
 /// Shows it.
 pub fn info(json: bool) -> Result<(), Failure> {
-    let rows = rows(&Device::shared()?);
+    let devices = Device::all()?;
+    let describe = |device: &Device| {
+        let n = device.properties().multiprocessor_count;
+        format!("{} with {n} {}", device.label(), if n == 1 { "worker" } else { "workers" })
+    };
+    let rows = rows(&Device::shared()?, devices.iter().map(describe).collect());
     if json {
         let object = rows.into_iter().map(|row| (row.key.to_owned(), row.value)).collect::<serde_json::Map<_, _>>();
         out!("{:#}", Value::from(object));
@@ -52,13 +57,14 @@ fn extents(key: &'static str, label: &'static str, value: [u32; 3]) -> Row {
     row(key, label, format!("({}, {}, {})", value[0], value[1], value[2]), json!(value))
 }
 
-fn rows(device: &Device) -> Vec<Row> {
+fn rows(device: &Device, devices: Vec<String>) -> Vec<Row> {
     let properties = device.properties();
     let (major, minor) = properties.compute_capability;
     let memory = device.memory_info();
     let mut rows = vec![
         row("version", "vgpu version", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_VERSION")),
         row("name", "Device", &properties.name, properties.name.clone()),
+        row("devices", "Devices (VGPU_DEVICES)", devices.join(", "), devices),
         row("compute_capability", "CUDA capability", format!("{major}.{minor}"), json!([major, minor])),
         bytes("total_global_mem", "Total amount of global memory", memory.total_bytes),
         bytes("used_global_mem", "Global memory in use", memory.used_bytes),

@@ -6,13 +6,10 @@ use crate::log;
 use crate::status::{Result, Status};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use vgpu_runtime::{Device, DeviceConfig, DevicePtr, HostMemory};
+use vgpu_runtime::{Device, DevicePtr, HostMemory};
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 static DRIVER: OnceLock<Driver> = OnceLock::new();
-
-/// Devices that `VGPU_DEVICES` may ask for.
-const MAX_DEVICES: usize = 16;
 
 /// A device with its primary context.
 pub(crate) struct Ordinal {
@@ -40,18 +37,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn open() -> std::result::Result<Driver, vgpu_runtime::Error> {
-    let n_devices = match std::env::var("VGPU_DEVICES") {
-        Err(_) => 1,
-        Ok(text) => text.trim().parse().ok().filter(|n| (1..=MAX_DEVICES).contains(n)).ok_or_else(|| {
-            vgpu_runtime::Error::Setting(format!(
-                "VGPU_DEVICES is \"{text}\"; accepted is a number from 1 to {MAX_DEVICES}"
-            ))
-        })?,
-    };
-    let mut devices = vec![Device::shared()?];
-    while devices.len() < n_devices {
-        devices.push(Device::new(DeviceConfig::from_environment()?)?);
-    }
+    let devices = Device::all()?;
     let host = HostMemory::new(devices[0].properties().total_global_mem_bytes)?;
     let numbered: Vec<(i32, Device)> = (0..).zip(devices).collect();
     for (number, device) in &numbered {

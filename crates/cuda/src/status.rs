@@ -239,7 +239,9 @@ impl From<&Error> for Status {
             | Error::InvalidAddress { .. }
             | Error::InvalidFree { .. }
             | Error::HostAddress { .. }
+            | Error::SplitDevices { .. }
             | Error::Setting(_) => Self::INVALID_VALUE,
+            Error::NotSplittable { .. } => Self::NOT_SUPPORTED,
             Error::CooperativeTooLarge { .. } => Self::COOPERATIVE_LAUNCH_TOO_LARGE,
             Error::OutOfMemory { .. } => Self::OUT_OF_MEMORY,
             Error::ForeignContext { .. } => Self::INVALID_HANDLE,

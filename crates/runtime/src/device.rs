@@ -3,21 +3,23 @@
 //! Model. A [`Device`] is made once and shared; everything made on it keeps it alive. [`Device::shared`] is the one a
 //! process normally uses. Settings come from a [`DeviceConfig`], which by default follows the environment:
 //! `VGPU_WORKERS`, `VGPU_PIN`, `VGPU_MEMORY_BYTES`, `VGPU_CC`, `VGPU_LAUNCH_TIMEOUT_MS`, `VGPU_MAX_ISA`, `VGPU_CACHE`, `VGPU_CACHE_DIR`,
-//! `VGPU_CACHE_BYTES`.
+//! `VGPU_CACHE_BYTES`. `VGPU_DEVICES` makes several devices of one machine (`devices`).
 
 use crate::account::Account;
 use crate::cache::{CodeCache, DEFAULT_CACHE_BYTES};
 use crate::compiler::{CodeMaker, CompileCounts, Compiler};
+use crate::devices;
 use crate::error::Error;
 use crate::exec::os;
 use crate::exec::scratch::WindowPool;
 use crate::jit::JitCompiler;
 use crate::memory::{DeviceMemory, DevicePtr, MemoryInfo};
-use crate::pool::Pool;
+use crate::pool::{Placement, Pool};
+use crate::split::SpeedBook;
 use crate::watchdog::Watchdog;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use vgpu_jit::Target;
 
@@ -57,6 +59,10 @@ pub struct DeviceConfig {
     pub n_workers: u32,
     /// Tie each worker to a processor.
     pub pinned: bool,
+    /// The processors that its workers are tied to, and that alone run its kernels; empty for any.
+    pub cores: Vec<usize>,
+    /// What it is called among the devices of a process, such as `software(0)`.
+    pub label: String,
     /// Device memory.
     pub memory_bytes: u64,
     /// What the device claims to be.
@@ -124,6 +130,8 @@ impl DeviceConfig {
         Ok(Self {
             n_workers: setting("VGPU_WORKERS", "a number from 1 to 1024", count)?.unwrap_or(available),
             pinned: setting("VGPU_PIN", "0 or 1", |text| ["0", "1"].iter().position(|word| *word == text))? == Some(1),
+            cores: Vec::new(),
+            label: "software(0)".to_owned(),
             memory_bytes: setting("VGPU_MEMORY_BYTES", "a number of bytes", |text| text.parse().ok())?
                 .unwrap_or_else(os::physical_memory),
             compute_capability: setting("VGPU_CC", "a capability such as 8.9", capability)?.unwrap_or((8, 9)),
@@ -179,6 +187,8 @@ pub struct DeviceProperties {
 /// The part of a device that everything made on it keeps alive.
 pub(crate) struct DeviceShared {
     properties: DeviceProperties,
+    label: String,
+    speeds: SpeedBook,
     launch_timeout: Option<Duration>,
     memory: Arc<DeviceMemory>,
     maker: CodeMaker,
@@ -192,6 +202,11 @@ pub(crate) struct DeviceShared {
 impl DeviceShared {
     pub(crate) const fn properties(&self) -> &DeviceProperties {
         &self.properties
+    }
+
+    /// How fast it ran which kernel.
+    pub(crate) const fn speeds(&self) -> &SpeedBook {
+        &self.speeds
     }
 
     pub(crate) const fn launch_timeout(&self) -> Option<Duration> {
@@ -249,7 +264,12 @@ impl Device {
             CachePolicy::Off => None,
             CachePolicy::Directory(dir, bytes) => Some(CodeCache::new(dir, bytes)),
         };
-        let pool = Pool::new(config.n_workers.max(1), config.pinned)
+        let placement = match (&config.cores[..], config.pinned) {
+            ([], false) => Placement::Anywhere,
+            ([], true) => Placement::Spread,
+            (cores, _) => Placement::Cores(cores.into()),
+        };
+        let pool = Pool::new(config.n_workers.max(1), placement)
             .map_err(|error| Error::System { what: "starting worker threads", reason: error.to_string() })?;
         let properties = DeviceProperties {
             name: format!(
@@ -277,6 +297,8 @@ impl Device {
         let account = Arc::new(Account::new(properties.multiprocessor_count, config.memory_bytes));
         let shared = DeviceShared {
             properties,
+            label: config.label,
+            speeds: SpeedBook::default(),
             launch_timeout: config.launch_timeout,
             memory: DeviceMemory::new(ADDRESS_SPACE_BYTES, config.memory_bytes, Some(Arc::clone(&account)))?,
             account,
@@ -289,19 +311,27 @@ impl Device {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The process's device, made at the first call with the environment's settings.
+    /// The process's devices, made at the first call with the environment's settings: one with all processors, unless
+    /// `VGPU_DEVICES` says otherwise.
     ///
     /// # Errors
     /// As [`DeviceConfig::from_environment`] and [`Self::new`]; a failed attempt can be repeated.
+    pub fn all() -> Result<Vec<Self>, Error> {
+        devices::all()
+    }
+
+    /// The first of the process's devices.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
     pub fn shared() -> Result<Self, Error> {
-        static SHARED: Mutex<Option<Device>> = Mutex::new(None);
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = &*shared {
-            return Ok(device.clone());
-        }
-        let device = Self::new(DeviceConfig::from_environment()?)?;
-        *shared = Some(device.clone());
-        Ok(device)
+        let first = devices::all()?.into_iter().next();
+        first.ok_or_else(|| Error::Setting("VGPU_DEVICES names no device".to_owned()))
+    }
+
+    /// What it is called among the devices of a process: `software(0)`, `software-eco`.
+    pub fn label(&self) -> &str {
+        &self.shared.label
     }
 
     /// What the device says of itself.

@@ -196,6 +196,20 @@ pub enum Error {
         /// Which object.
         what: &'static str,
     },
+    /// The devices of a split launch cannot be used so.
+    #[error("a launch cannot be split over these devices: {what}")]
+    SplitDevices {
+        /// What is wrong with them.
+        what: String,
+    },
+    /// A kernel whose blocks cannot run on several devices.
+    #[error("kernel \"{kernel}\" cannot be split over devices: {why}")]
+    NotSplittable {
+        /// Kernel name.
+        kernel: String,
+        /// What its blocks do.
+        why: &'static str,
+    },
     /// Elapsed time between events of which one was never recorded or is not complete.
     #[error("the event is {state}; elapsed time needs two completed events")]
     EventNotReady {
@@ -337,6 +351,8 @@ impl Error {
             | Self::HostAddress { .. }
             | Self::ForeignContext { .. }
             | Self::EventNotReady { .. }
+            | Self::SplitDevices { .. }
+            | Self::NotSplittable { .. }
             | Self::Setting(_) => Fault::Caller,
             Self::CooperativeTooLarge { .. } | Self::OutOfMemory { .. } | Self::System { .. } => Fault::Limit,
             Self::IllegalAddress { .. }

@@ -11,6 +11,8 @@ use crate::exec::frame::{LaunchFacts, LaunchFrame};
 use crate::exec::resident::Residents;
 use crate::launch::{Cooperation, Launch, LaunchConfig, LaunchParts};
 use crate::module::ModuleShared;
+use crate::replicated::{self, Replicated};
+use crate::split::{self, SpeedKey, Split, SplitDevice, SplitLaunch, Taker};
 use crate::stream::{Operation, Stream};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -74,6 +76,9 @@ impl KernelShared {
         &self.name
     }
 }
+
+/// The devices of a split launch, and the places in its parameters of memory of which each has a copy.
+type SplitAmong<'a> = (&'a [SplitDevice], &'a [(usize, Replicated)]);
 
 /// What a kernel needs at one block shape; the names follow CUDA's `cudaFuncAttributes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +213,34 @@ impl Kernel {
     /// # Errors
     /// The sticky error, or what is wrong with the arguments, the shape or the kernel; then nothing was enqueued.
     pub fn launch(&self, stream: &Stream, config: &LaunchConfig, args: &[&[u8]]) -> Result<(), Error> {
+        self.with_packed(args, |buffer| self.launch_packed(stream, config, buffer))
+    }
+
+    /// As [`Self::launch_split`], with one slice of bytes per parameter; `(idx, memory)` stands for parameter `idx`.
+    ///
+    /// # Errors
+    /// As [`Self::launch_split`]; a replicated memory for a parameter that is not an address.
+    pub fn launch_split_args(
+        &self,
+        stream: &Stream,
+        config: &LaunchConfig,
+        devices: &[SplitDevice],
+        args: &[&[u8]],
+        replicas: &[(usize, Replicated)],
+    ) -> Result<SplitLaunch, Error> {
+        let offset = |(idx, memory): &(usize, Replicated)| {
+            let param = self.shared.params.get(*idx).filter(|param| param.size == 8);
+            let param = param.ok_or_else(|| Error::SplitDevices {
+                what: format!("replicated memory is given for parameter {idx}, which is no address of 8 bytes"),
+            })?;
+            Ok((param.offset as usize, memory.clone()))
+        };
+        let replicas = replicas.iter().map(offset).collect::<Result<Vec<_>, Error>>()?;
+        self.with_packed(args, |buffer| self.launch_split(stream, config, devices, buffer, &replicas))
+    }
+
+    /// Packs arguments as the parameters' offsets say.
+    fn with_packed<R>(&self, args: &[&[u8]], then: impl FnOnce(&[u8]) -> Result<R, Error>) -> Result<R, Error> {
         let params = &self.shared.params;
         if params.len() != args.len() {
             return Err(Error::ArgumentCount {
@@ -237,7 +270,7 @@ impl Kernel {
             }
             buffer[param.offset as usize..][..arg.len()].copy_from_slice(arg);
         }
-        self.launch_packed(stream, config, buffer)
+        then(buffer)
     }
 
     /// Launches with a packed parameter buffer, laid out as the parameters' offsets say.
@@ -246,6 +279,67 @@ impl Kernel {
     /// As [`Self::launch`].
     pub fn launch_packed(&self, stream: &Stream, config: &LaunchConfig, params: &[u8]) -> Result<(), Error> {
         let context = stream.shared.context();
+        self.check_packed(context, params)?;
+        self.check_block(config.block)?;
+        check_grid(config.grid)?;
+        let code = self.code_for(config, params)?;
+        self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
+        let launch = self.make_launch(stream, context, code, config, params, None)?;
+        stream.shared.enqueue(Operation::Launch(launch));
+        Ok(())
+    }
+
+    /// Launches with a packed parameter buffer, and lets the workers of `devices` run the blocks (docs/devices.md). The
+    /// launch, its errors and what it prints belong to `stream`, whose own device takes part only when it is listed.
+    /// Where `replicas` lie, each device is given its own address: `(offset, memory)` is an address in `params`.
+    ///
+    /// # Errors
+    /// As [`Self::launch`]; [`Error::SplitDevices`]; [`Error::NotSplittable`].
+    pub fn launch_split(
+        &self,
+        stream: &Stream,
+        config: &LaunchConfig,
+        devices: &[SplitDevice],
+        params: &[u8],
+        replicas: &[(usize, Replicated)],
+    ) -> Result<SplitLaunch, Error> {
+        let context = stream.shared.context();
+        self.check_packed(context, params)?;
+        self.check_block(config.block)?;
+        check_grid(config.grid)?;
+        split::check_devices(devices)?;
+        self.check_splittable(config, !replicas.is_empty() && devices.len() > 1)?;
+        // Addresses of replicated memory are those of pages; what stands in their places is aligned as well.
+        let code = self.code_for(config, params)?;
+        self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
+        if config.deterministic && code.layout().ordered_atomics {
+            return Err(Error::NotSplittable {
+                kernel: self.name().to_owned(),
+                why: "a deterministic launch of a kernel with ordered atomics runs its blocks one after the other",
+            });
+        }
+        let launch = self.make_launch(stream, context, code, config, params, Some((devices, replicas)))?;
+        stream.shared.enqueue(Operation::Launch(Arc::clone(&launch)));
+        Ok(SplitLaunch::new(launch))
+    }
+
+    /// Whether the blocks of this kernel may run on several devices.
+    fn check_splittable(&self, config: &LaunchConfig, replicated: bool) -> Result<(), Error> {
+        let refused = |why| Err(Error::NotSplittable { kernel: self.name().to_owned(), why });
+        let blocks = split::check::blocks(self.module.ir(), self.shared.id);
+        if config.cooperative || blocks.synchronise {
+            return refused("its blocks synchronise as a grid, which only blocks of one device can");
+        }
+        if replicated && blocks.talk {
+            return refused(
+                "its blocks exchange data through atomics, volatile accesses or fences, and it is given memory of which each \
+                 device has a copy; plain memory, which all devices reach, is accepted",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_packed(&self, context: &Arc<ContextShared>, params: &[u8]) -> Result<(), Error> {
         context.check()?;
         if !Arc::ptr_eq(context, self.module.context()) {
             return Err(Error::ForeignContext { what: "the kernel" });
@@ -257,17 +351,17 @@ impl Kernel {
                 found: params.len(),
             });
         }
-        self.check_block(config.block)?;
-        check_grid(config.grid)?;
-        let shape = Shape::of(config);
-        let mut code = self.code(shape)?;
-        if !code.layout().aligned_params.iter().all(|wanted| is_aligned(params, *wanted)) {
-            code = self.code(Shape { test_arguments: true, ..shape })?;
-        }
-        self.check_shared(code.layout(), config.dynamic_shared_bytes)?;
-        let launch = self.make_launch(stream, context, code, config, params)?;
-        stream.shared.enqueue(Operation::Launch(launch));
         Ok(())
+    }
+
+    /// Code for a launch with these parameters.
+    fn code_for(&self, config: &LaunchConfig, params: &[u8]) -> Result<Arc<Code>, Error> {
+        let shape = Shape::of(config);
+        let code = self.code(shape)?;
+        if code.layout().aligned_params.iter().all(|wanted| is_aligned(params, *wanted)) {
+            return Ok(code);
+        }
+        self.code(Shape { test_arguments: true, ..shape })
     }
 
     fn make_launch(
@@ -277,6 +371,7 @@ impl Kernel {
         code: Arc<Code>,
         config: &LaunchConfig,
         params: &[u8],
+        split: Option<SplitAmong<'_>>,
     ) -> Result<Arc<Launch>, Error> {
         let device = context.device();
         let cooperation =
@@ -287,17 +382,44 @@ impl Kernel {
             grid_id: device.new_grid_id(),
             grid_workspace: cooperation.as_ref().map_or(0, |cooperation| cooperation.workspace.as_ptr() as u64),
             dynamic_shared_bytes: config.dynamic_shared_bytes,
-            n_workers: device.properties().multiprocessor_count,
+            n_workers: match split {
+                None => device.properties().multiprocessor_count,
+                Some((devices, _)) => devices.iter().map(|one| one.device.properties().multiprocessor_count).sum(),
+            },
         };
         let symbols = Arc::clone(self.module.symbols());
+        let frame = LaunchFrame::new(params, code.layout().param_bytes, symbols, facts);
+        let split = match split {
+            None => None,
+            Some((devices, replicas)) => {
+                let param_bytes = code.layout().param_bytes;
+                let mut takers = Vec::with_capacity(devices.len());
+                for one in devices {
+                    let own = replicated::params_for(&one.device, params, replicas)?;
+                    takers.push(Taker {
+                        device: Arc::clone(&one.device.shared),
+                        at_most: one.at_most,
+                        frame: own.map(|params| frame.sibling(&params, param_bytes, facts)),
+                    });
+                }
+                let key = SpeedKey {
+                    kernel: Arc::clone(&self.shared.name),
+                    module: *self.module.fingerprint(),
+                    block: config.block,
+                };
+                let keep = replicas.iter().map(|(_, memory)| memory.keep()).collect();
+                Some(Split::new(takers, config.grid.volume() as u64, key, keep))
+            }
+        };
         Ok(Launch::new(LaunchParts {
             kernel_name: Arc::clone(&self.shared.name),
-            frame: LaunchFrame::new(params, code.layout().param_bytes, symbols, facts),
+            frame,
             module: Arc::clone(&self.module),
             stream: Arc::clone(&stream.shared),
             in_order: config.deterministic && code.layout().ordered_atomics,
             timeout: config.timeout.or(device.launch_timeout()),
             cooperation,
+            split,
             code,
         }))
     }

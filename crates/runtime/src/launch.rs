@@ -15,6 +15,7 @@ use crate::exec::services::HostServices;
 use crate::memory::DevicePtr;
 use crate::module::ModuleShared;
 use crate::pool::Job;
+use crate::split::Split;
 use crate::stream::StreamShared;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -102,6 +103,7 @@ pub(crate) struct Launch {
     pub(crate) in_order: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cooperation: Option<Cooperation>,
+    split: Option<Split>,
     next: AtomicU64,
     /// When the first block began, on the clock of traces; 0 before.
     began_ns: AtomicU64,
@@ -125,11 +127,13 @@ pub(crate) struct LaunchParts {
     pub(crate) in_order: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cooperation: Option<Cooperation>,
+    /// The devices that run it, when it is not only the stream's.
+    pub(crate) split: Option<Split>,
 }
 
 impl Launch {
     pub(crate) fn new(parts: LaunchParts) -> Arc<Self> {
-        let LaunchParts { kernel_name, code, frame, module, stream, in_order, timeout, cooperation } = parts;
+        let LaunchParts { kernel_name, code, frame, module, stream, in_order, timeout, cooperation, split } = parts;
         // The grid was checked against CUDA's limits, whose product is below 2^63.
         let total = frame.grid().volume() as u64;
         Arc::new_cyclic(|itself| Self {
@@ -142,6 +146,7 @@ impl Launch {
             in_order,
             timeout,
             cooperation,
+            split,
             next: AtomicU64::new(0),
             began_ns: AtomicU64::new(0),
             note: vgpu_trace::note(),
@@ -164,7 +169,37 @@ impl Launch {
         if let Some(limit) = self.timeout {
             device.watchdog().watch(self, Instant::now() + limit);
         }
-        device.pool().publish(Arc::clone(self) as Arc<dyn Job>);
+        if self.split.is_some() {
+            Split::publish(self);
+        } else {
+            device.pool().publish(Arc::clone(self) as Arc<dyn Job>);
+        }
+    }
+
+    /// The devices that run it, when it is not only the stream's.
+    pub(crate) const fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
+    /// Takes part on a worker of the split's device `idx` until that device has nothing to claim.
+    pub(crate) fn run_portion(&self, idx: usize, slot: &mut Slot) {
+        let Some(split) = &self.split else { return };
+        self.note_begin();
+        let _participation = self.participants.join();
+        let device = split.device(idx);
+        let source = BlockSource {
+            code: &self.code,
+            frame: split.frame(idx).unwrap_or(&self.frame),
+            services: self,
+            windows: device.windows(),
+            first_worker: split.first_worker(idx),
+            in_order: false,
+        };
+        let n_workers = u64::from(device.properties().multiprocessor_count);
+        let claim = |most| if self.frame.is_stopping() { None } else { split.supply().claim(idx, most, n_workers) };
+        if let Err(failure) = self.run_claims(slot, &source, claim) {
+            self.fail(failure);
+        }
     }
 
     /// Called by the watchdog at the launch's deadline, and then again and again until the launch has completed.
@@ -174,6 +209,14 @@ impl Launch {
             self.frame.request_stop();
         }
         self.participants.interrupt();
+    }
+
+    fn note_begin(&self) {
+        if self.began_ns.load(Ordering::Relaxed) == 0 {
+            // Who comes second finds it set.
+            let now = vgpu_trace::now_ns();
+            let _ = self.began_ns.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// Takes the next blocks, at most `most`.
@@ -197,16 +240,27 @@ impl Launch {
     }
 
     fn run_blocks(&self, slot: &mut Slot) -> Result<(), Failure> {
-        let mut size = 1;
-        let mut claimed_at: Option<Instant> = None;
         let source = BlockSource {
             code: &self.code,
             frame: &self.frame,
             services: self,
             windows: self.stream.context().device().windows(),
+            first_worker: 0,
             in_order: self.in_order,
         };
-        block::run_blocks(slot, &source, || {
+        self.run_claims(slot, &source, |most| self.claim(most))
+    }
+
+    /// Runs what `claim` gives out for at most so many blocks at a time.
+    fn run_claims(
+        &self,
+        slot: &mut Slot,
+        source: &BlockSource<'_>,
+        claim: impl Fn(u64) -> Option<Range<u64>>,
+    ) -> Result<(), Failure> {
+        let mut size = 1;
+        let mut claimed_at: Option<Instant> = None;
+        block::run_blocks(slot, source, || {
             if self.total > 1 {
                 let now = Instant::now();
                 if let Some(before) = claimed_at.replace(now) {
@@ -218,7 +272,7 @@ impl Launch {
                     }
                 }
             }
-            self.claim(size)
+            claim(size)
         })
     }
 
@@ -302,11 +356,7 @@ impl Job for Launch {
     }
 
     fn run(&self, slot: &mut Slot) {
-        if self.began_ns.load(Ordering::Relaxed) == 0 {
-            // Who comes second finds it set.
-            let now = vgpu_trace::now_ns();
-            let _ = self.began_ns.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        self.note_begin();
         let _participation = self.participants.join();
         let result = match &self.cooperation {
             Some(cooperation) => resident::run_turns(&cooperation.residents, slot, &self.code, &self.frame, self),
@@ -332,8 +382,10 @@ impl Job for Launch {
             };
             lock(&self.failure).get_or_insert(error);
         }
-        if let Some(error) = lock(&self.failure).take() {
-            context.fail(error);
+        match (lock(&self.failure).take(), &self.split) {
+            (Some(error), _) => context.fail(error),
+            (None, Some(split)) => split.learn(),
+            (None, None) => {}
         }
         self.stream.operation_done();
         self.stream.advance();

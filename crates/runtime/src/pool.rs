@@ -24,6 +24,29 @@ const SPIN: Duration = Duration::from_micros(50);
 /// Stack of a worker: generated code with many live vectors has large frames.
 const STACK_BYTES: usize = 16 << 20;
 
+/// Where a pool's threads run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Where the system puts them.
+    Anywhere,
+    /// Each on a processor of those the process may use.
+    Spread,
+    /// On these processors. Other threads do not run its jobs.
+    Cores(Arc<[usize]>),
+}
+
+impl Placement {
+    fn place(&self, worker: usize) {
+        match self {
+            Self::Anywhere => {}
+            Self::Spread => os::pin_thread(worker),
+            Self::Cores(cores) => {
+                cores.get(worker % cores.len().max(1)).into_iter().for_each(|&core| os::pin_thread_to(core))
+            }
+        }
+    }
+}
+
 /// Something to run on the workers.
 pub(crate) trait Job: Send + Sync {
     /// True when a further participant would find something to do.
@@ -67,13 +90,15 @@ struct Shared {
 
 /// The workers of one device.
 pub(crate) struct Pool {
+    /// Threads that wait may take part.
+    takes_help: bool,
     shared: Arc<Shared>,
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pool {
-    /// Starts `n_workers` threads, each tied to a processor if `pinned`.
-    pub(crate) fn new(n_workers: u32, pinned: bool) -> std::io::Result<Self> {
+    /// Starts `n_workers` threads.
+    pub(crate) fn new(n_workers: u32, placement: Placement) -> std::io::Result<Self> {
         let state = State {
             slots: (0..n_workers).rev().map(|number| Box::new(Slot::new(number))).collect(),
             ..State::default()
@@ -84,14 +109,13 @@ impl Pool {
             published: AtomicU32::new(0),
             max_spinning: (n_workers as usize / 2).max(1),
         });
-        let pool = Self { shared: Arc::clone(&shared), workers: Mutex::default() };
+        let takes_help = !matches!(placement, Placement::Cores(_));
+        let pool = Self { takes_help, shared: Arc::clone(&shared), workers: Mutex::default() };
         for worker in 0..n_workers {
-            let shared = Arc::clone(&shared);
+            let (shared, placement) = (Arc::clone(&shared), placement.clone());
             let builder = std::thread::Builder::new().name(format!("vgpu-worker-{worker}")).stack_size(STACK_BYTES);
             let handle = builder.spawn(move || {
-                if pinned {
-                    os::pin_thread(worker as usize);
-                }
+                placement.place(worker as usize);
                 let _signal_stack = SignalStack::install();
                 shared.work();
             })?;
@@ -110,6 +134,9 @@ impl Pool {
 
     /// Takes part in `job` if there is a free slot and something to do. Returns whether it did.
     pub(crate) fn help(&self, job: &Arc<dyn Job>) -> bool {
+        if !self.takes_help {
+            return false;
+        }
         let mut state = self.shared.lock();
         let found = state.jobs.iter().position(|published| Arc::ptr_eq(&published.job, job));
         let Some((job, slot)) = found.filter(|idx| state.is_open(*idx)).and_then(|idx| state.join(idx)) else {
@@ -313,7 +340,7 @@ mod tests {
 
     #[test]
     fn every_claim_happens_once_and_jobs_complete_once() {
-        let pool = Pool::new(3, false).unwrap();
+        let pool = Pool::new(3, Placement::Anywhere).unwrap();
         let jobs: Vec<_> = (0..200).map(|idx| Sum::new(idx * 10, if idx % 2 == 0 { 3 } else { 1 })).collect();
         for job in &jobs {
             pool.publish(Arc::clone(job) as Arc<dyn Job>);
@@ -328,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_sleeping_pool_wakes_up() {
-        let pool = Pool::new(2, true).unwrap();
+        let pool = Pool::new(2, Placement::Spread).unwrap();
         for _ in 0..5 {
             std::thread::sleep(SPIN * 20);
             let job = Sum::new(1000, 2);
@@ -339,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_waiting_thread_can_do_the_work_itself() {
-        let pool = Pool::new(1, false).unwrap();
+        let pool = Pool::new(1, Placement::Anywhere).unwrap();
         for _ in 0..100 {
             let job = Sum::new(50, 4);
             let shared: Arc<dyn Job> = Arc::clone(&job) as Arc<dyn Job>;

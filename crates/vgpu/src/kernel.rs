@@ -1,10 +1,10 @@
 //! Kernels with typed launches: arguments are a tuple, each checked against its parameter's size.
 
-use crate::Buffer;
+use crate::{Buffer, SharedBuffer};
 use bytemuck::Pod;
 use smallvec::SmallVec;
 use vgpu_ptx::ir;
-use vgpu_runtime::{DevicePtr, Error, KernelAttributes, LaunchConfig, Stream};
+use vgpu_runtime::{DevicePtr, Error, KernelAttributes, LaunchConfig, Replicated, SplitDevice, SplitLaunch, Stream};
 use vgpu_types::Dim3;
 
 /// The bytes of a launch's arguments.
@@ -13,6 +13,8 @@ pub struct ArgumentList {
     bytes: SmallVec<[u8; 128]>,
     /// End of each argument in `bytes`.
     ends: SmallVec<[usize; 16]>,
+    /// Arguments whose address depends on the device that runs the kernel.
+    replicas: Vec<(usize, Replicated)>,
 }
 
 impl ArgumentList {
@@ -20,6 +22,12 @@ impl ArgumentList {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.ends.push(self.bytes.len());
+    }
+
+    /// Appends the address of memory of which every device has its own copy: it is filled in when the device is known.
+    pub fn push_replicated(&mut self, memory: &Replicated) {
+        self.replicas.push((self.ends.len(), memory.clone()));
+        self.push(&[0; 8]);
     }
 
     /// The arguments in order.
@@ -78,6 +86,18 @@ impl<T: Pod> KernelArg for &Buffer<T> {
 impl<T: Pod> KernelArg for &mut Buffer<T> {
     fn append(self, list: &mut ArgumentList) {
         self.address().append(list);
+    }
+}
+
+impl<T: Pod> KernelArg for &SharedBuffer<T> {
+    fn append(self, list: &mut ArgumentList) {
+        list.push_replicated(self.memory());
+    }
+}
+
+impl<T: Pod> KernelArg for &mut SharedBuffer<T> {
+    fn append(self, list: &mut ArgumentList) {
+        list.push_replicated(self.memory());
     }
 }
 
@@ -152,7 +172,31 @@ impl Kernel {
         let mut list = ArgumentList::default();
         args.append_all(&mut list);
         let slices: SmallVec<[&[u8]; 16]> = list.iter().collect();
-        self.inner.launch(stream, config, &slices)
+        if list.replicas.is_empty() {
+            return self.inner.launch(stream, config, &slices);
+        }
+        let device = [SplitDevice::new(&stream.context().device())];
+        self.inner.launch_split_args(stream, config, &device, &slices, &list.replicas).map(drop)
+    }
+
+    /// Launches one grid on several devices: each runs blocks in proportion to its speed, and one that has none left takes
+    /// some of another's. The launch is an operation of `stream`; the kernel's module and plain buffers exist once, and every
+    /// device reaches them; of a [`SharedBuffer`] each device uses its own copy.
+    ///
+    /// # Errors
+    /// As [`Self::launch`]; [`Error::SplitDevices`]; [`Error::NotSplittable`] for kernels whose blocks synchronise as a grid, or
+    /// exchange data in a [`SharedBuffer`].
+    pub fn launch_split(
+        &self,
+        stream: &Stream,
+        devices: &[SplitDevice],
+        config: &LaunchConfig,
+        args: impl KernelArgs,
+    ) -> Result<SplitLaunch, Error> {
+        let mut list = ArgumentList::default();
+        args.append_all(&mut list);
+        let slices: SmallVec<[&[u8]; 16]> = list.iter().collect();
+        self.inner.launch_split_args(stream, config, devices, &slices, &list.replicas)
     }
 
     /// Launches with one slice of bytes per parameter, for arguments whose types are known only at run time.

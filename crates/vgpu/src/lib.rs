@@ -48,15 +48,18 @@
 mod buffer;
 mod kernel;
 mod module;
+mod shared_buffer;
 
 pub use buffer::Buffer;
 pub use bytemuck::Pod;
 pub use kernel::{ArgumentList, Kernel, KernelArg, KernelArgs, Value};
 pub use module::Module;
+pub use shared_buffer::SharedBuffer;
 pub use vgpu_ptx::ir;
 pub use vgpu_runtime::{
     CachePolicy, CompileCounts, Compiler, Context, Device, DeviceConfig, DeviceProperties, DevicePtr, Error, Event,
-    Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, ProcessUse, Stream, processes,
+    Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, ProcessUse, Replicated, SplitDevice, SplitLaunch,
+    SplitPart, Stream, Traffic, processes,
 };
 pub use vgpu_types::{Diagnostic, Dim3, LineMap, Severity, Span};
 

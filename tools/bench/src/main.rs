@@ -4,6 +4,7 @@
 //! `cargo xtask bench SUITE` builds and runs this.
 #![forbid(unsafe_code)]
 
+mod coherence;
 mod kernels;
 mod launch;
 mod record;
@@ -26,12 +27,15 @@ enum Suite {
     Kernels(kernels::Options),
     /// Launch and compile latencies, and memory over a million launches.
     Launch(launch::Options),
+    /// The directory of pages that devices share, alone and with the pages moving.
+    Coherence(coherence::Options),
 }
 
 fn run() -> Result<()> {
     match Cli::parse().suite {
         Suite::Kernels(options) => kernels::run(&options),
         Suite::Launch(options) => launch::run(&options),
+        Suite::Coherence(options) => coherence::run(&options),
     }
 }
 

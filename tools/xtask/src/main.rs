@@ -88,6 +88,8 @@ pub enum Suite {
     Kernels,
     /// Launch and compile latencies, and memory over a million launches.
     Launch,
+    /// The directory of pages that devices share: transitions per second, and moves against plain copies.
+    Coherence,
     /// The market: book, journal, clearing, sharing on recorded demand.
     Market,
     /// The numeric algorithms: vgpu, MKL, OpenBLAS, oneDNN and FFTW, side by side.
@@ -111,6 +113,7 @@ impl Suite {
         match self {
             Self::Kernels => "kernels",
             Self::Launch => "launch",
+            Self::Coherence => "coherence",
             Self::Market => "market",
             Self::Num => "num",
         }

@@ -40,6 +40,11 @@ pub trait Copies {
     /// # Errors
     /// When the page could not be copied.
     fn fill(&self, page: usize, device: DeviceId) -> Result<(), Self::Error>;
+
+    /// Called when `device` has lost its copy for good: its access was revoked, and its bytes are home if they were newer.
+    fn lost(&self, page: usize, device: DeviceId) {
+        let _ = (page, device);
+    }
 }
 
 /// Devices that share one copy, so that there is nothing to move: the directory alone.
@@ -325,6 +330,9 @@ fn bring_home<C: Copies>(
     copies.revoke(page, device, keep_reading).map_err(CoherenceError::Copies)?;
     if message.carries_page() {
         copies.write_back(page, device).map_err(CoherenceError::Copies)?;
+    }
+    if !keep_reading {
+        copies.lost(page, device);
     }
     Ok(())
 }

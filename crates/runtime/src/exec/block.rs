@@ -450,6 +450,8 @@ pub(crate) struct BlockSource<'a> {
     pub(crate) services: &'a dyn HostServices,
     /// Where windows for blocks that are set aside come from.
     pub(crate) windows: &'a WindowPool,
+    /// Number of the device's first worker among those of the launch.
+    pub(crate) first_worker: u32,
     /// One thread runs all blocks, and when they take turns must not depend on time.
     pub(crate) in_order: bool,
 }
@@ -461,7 +463,8 @@ pub(crate) fn run_blocks(
     source: &BlockSource<'_>,
     mut claim: impl FnMut() -> Option<std::ops::Range<u64>>,
 ) -> Result<(), Failure> {
-    let BlockSource { code, frame, services, windows: pool, in_order } = *source;
+    let BlockSource { code, frame, services, windows: pool, first_worker, in_order } = *source;
+    let worker = first_worker + slot.number;
     let grid = frame.grid();
     let threads = frame.block().volume() as u32;
     let dynamic = frame.context().dynamic_shared_bytes;
@@ -471,7 +474,7 @@ pub(crate) fn run_blocks(
     let most = (MAX_RESTING_BYTES / slot.windows.bytes().max(1)).clamp(1, MAX_RESTING as u64) as usize;
     let scope = Scope::enter(frame.context().stop);
     let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(in_order) };
-    let mut context = calls.block_context(addresses, slot.number);
+    let mut context = calls.block_context(addresses, worker);
     let mut resting: VecDeque<Resting> = VecDeque::new();
     let mut claimed: std::ops::Range<u64> = 0..0;
     let mut block = Dim3::new(0, 0, 0);
@@ -498,7 +501,7 @@ pub(crate) fn run_blocks(
                     let windows = std::mem::replace(&mut slot.windows, pool.take());
                     resting.push_back(Resting { block, windows, run: std::mem::take(&mut slot.run) });
                     let addresses = prepare(&mut slot.windows).map_err(|error| system(error, block))?;
-                    context = calls.block_context(addresses, slot.number);
+                    context = calls.block_context(addresses, worker);
                 }
                 end => return ended(end, block),
             }
@@ -512,7 +515,7 @@ pub(crate) fn run_blocks(
             return Ok(());
         };
         let addresses = prepare(&mut rest.windows).map_err(|error| system(error, rest.block))?;
-        let mut context = calls.block_context(addresses, slot.number);
+        let mut context = calls.block_context(addresses, worker);
         context.block_idx = [rest.block.x, rest.block.y, rest.block.z];
         match rest.run.run(&calls, &mut context) {
             BlockEnd::Done => pool.give(rest.windows),

@@ -17,12 +17,12 @@ struct ParamWord([u8; 16]);
 #[derive(Debug)]
 pub(crate) struct LaunchFrame {
     context: abi::LaunchContext,
-    stop: Box<AtomicU32>,
+    stop: Arc<AtomicU32>,
     _params: Box<[ParamWord]>,
     _symbols: Arc<[u64]>,
 }
 
-// SAFETY: the pointers in `context` lead to heap memory that this value owns and does not move or change (but for `stop`,
+// SAFETY: the pointers in `context` lead to heap memory that this value keeps alive and does not move or change (but for `stop`,
 // which is atomic) and to a static table.
 unsafe impl Send for LaunchFrame {}
 // SAFETY: as above.
@@ -42,12 +42,26 @@ pub(crate) struct LaunchFacts {
 impl LaunchFrame {
     /// A frame for a launch with these parameters; `param_bytes` is the size the code expects.
     pub(crate) fn new(params: &[u8], param_bytes: u32, symbols: Arc<[u64]>, facts: LaunchFacts) -> Self {
+        Self::with_stop(params, param_bytes, symbols, facts, Arc::new(AtomicU32::new(0)))
+    }
+
+    /// A frame of the same launch with other parameters: asking one of them to stop asks all.
+    pub(crate) fn sibling(&self, params: &[u8], param_bytes: u32, facts: LaunchFacts) -> Self {
+        Self::with_stop(params, param_bytes, Arc::clone(&self._symbols), facts, Arc::clone(&self.stop))
+    }
+
+    fn with_stop(
+        params: &[u8],
+        param_bytes: u32,
+        symbols: Arc<[u64]>,
+        facts: LaunchFacts,
+        stop: Arc<AtomicU32>,
+    ) -> Self {
         let words = params.len().max(param_bytes as usize).div_ceil(16) + 1;
         let mut buffer = vec![ParamWord::default(); words].into_boxed_slice();
         for (word, chunk) in buffer.iter_mut().zip(params.chunks(16)) {
             word.0[..chunk.len()].copy_from_slice(chunk);
         }
-        let stop = Box::new(AtomicU32::new(0));
         let context = abi::LaunchContext {
             params: buffer.as_ptr().cast(),
             symbols: symbols.as_ptr(),

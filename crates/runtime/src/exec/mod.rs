@@ -14,6 +14,7 @@ pub(crate) mod block;
 pub(crate) mod board;
 pub(crate) mod cformat;
 pub(crate) mod code;
+pub(crate) mod coherent;
 pub(crate) mod copy;
 pub(crate) mod frame;
 pub(crate) mod guard;

@@ -108,21 +108,36 @@ pub(crate) fn physical_memory() -> u64 {
     machine.min(group.unwrap_or(u64::MAX)).max(1 << 30)
 }
 
-/// Ties the calling thread to one processor of those it may use, counted from 0. A refusal changes speed only.
-pub(crate) fn pin_thread(worker_idx: usize) {
-    // SAFETY: `cpu_set_t` is a plain bit set for which all-zero is the empty set; the calls write only to it.
+/// The processors that the calling thread may use, in rising order; empty when the system does not say.
+pub(crate) fn allowed_processors() -> Vec<usize> {
+    // SAFETY: `cpu_set_t` is a plain bit set for which all-zero is the empty set; the call writes only to it.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
-        let size = size_of::<libc::cpu_set_t>();
-        if libc::sched_getaffinity(0, size, &raw mut allowed) != 0 {
-            return;
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut allowed) != 0 {
+            return Vec::new();
         }
-        let cpus: Vec<usize> = (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &allowed)).collect();
-        if let Some(cpu) = cpus.get(worker_idx % cpus.len().max(1)) {
-            let mut one: libc::cpu_set_t = std::mem::zeroed();
-            libc::CPU_SET(*cpu, &mut one);
-            libc::sched_setaffinity(0, size, &raw const one);
-        }
+        (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &allowed)).collect()
+    }
+}
+
+/// Ties the calling thread to one processor of those it may use, counted from 0. A refusal changes speed only.
+pub(crate) fn pin_thread(worker_idx: usize) {
+    let allowed = allowed_processors();
+    if let Some(&processor) = allowed.get(worker_idx % allowed.len().max(1)) {
+        pin_thread_to(processor);
+    }
+}
+
+/// Ties the calling thread to a processor. A refusal changes speed only.
+pub(crate) fn pin_thread_to(processor: usize) {
+    if processor >= libc::CPU_SETSIZE as usize {
+        return;
+    }
+    // SAFETY: as in `allowed_processors`; the processor lies inside the set.
+    unsafe {
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(processor, &mut one);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const one);
     }
 }
 

@@ -13,6 +13,7 @@ use vgpu_runtime::{CachePolicy, Compiler, Context, Device, DeviceConfig, Kernel,
 /// Kernels with their parameters (PTX) and whether they are resumable.
 const KERNELS: &[(&str, &str, bool)] = &[
     ("empty", "", false),
+    ("smooth", ".param .u64 in, .param .u64 out, .param .u64 n", false),
     ("number", ".param .u64 out, .param .u32 scale", false),
     ("library", ".param .u64 out", false),
     ("variable", "", false),
@@ -103,6 +104,11 @@ pub fn ptx() -> String {
     for (name, params, _) in KERNELS {
         text.push_str(&format!(".visible .entry {name}({params}) {{ ret; }}\n"));
     }
+    // Not compiled here: a kernel whose text shows that its blocks exchange data.
+    text.push_str(
+        ".visible .entry counts(.param .u64 at) { .reg .b64 %rd<2>;\n\
+         ld.param.u64 %rd1, [at];\nred.global.add.u32 [%rd1], 1;\nret; }\n",
+    );
     text.push_str(
         ".visible .entry shaped() .reqntid 8, 4, 1 { ret; }\n.visible .entry limited() .maxntid 64, 1, 1 { ret; }\n",
     );
@@ -114,6 +120,8 @@ pub fn config(n_workers: u32) -> DeviceConfig {
     DeviceConfig {
         n_workers,
         pinned: false,
+        cores: Vec::new(),
+        label: "native".to_owned(),
         memory_bytes: 1 << 30,
         compute_capability: (8, 9),
         launch_timeout: None,

@@ -87,6 +87,14 @@ unsafe extern "C" fn recover() {
     )
 }
 
+/// Whether the access that faulted was a write: not known here, the context's exception record has it only at times.
+///
+/// # Safety
+/// None needed; as on other machines, `context` is what the system passed to the handler.
+pub(super) unsafe fn is_write(_context: *const libc::ucontext_t) -> Option<bool> {
+    None
+}
+
 /// Makes the interrupted thread go on at [`recover`]; returns where it was.
 ///
 /// # Safety

@@ -20,6 +20,7 @@ mod arch;
 #[path = "x86_64.rs"]
 mod arch;
 
+use super::coherent;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Once;
@@ -259,6 +260,15 @@ unsafe extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context:
             let stop = (*frame).stop;
             let stopping = !stop.is_null() && (*stop).load(Ordering::Acquire) != 0;
             if if signal == INTERRUPT { stopping } else { (*info).si_code > 0 } {
+                if matches!(signal, libc::SIGSEGV | libc::SIGBUS) && !stopping {
+                    // The generated code's launch keeps the memory alive that it was given (rule 4 of `coherent`).
+                    let error = *libc::__errno_location();
+                    let again = coherent::resolve((*info).si_addr() as u64, arch::is_write(context.cast()));
+                    *libc::__errno_location() = error;
+                    if again {
+                        return;
+                    }
+                }
                 (*frame).signal = signal;
                 (*frame).address = if signal == INTERRUPT { 0 } else { (*info).si_addr() as u64 };
                 (*frame).pc = arch::redirect(context.cast(), (*frame).stack);

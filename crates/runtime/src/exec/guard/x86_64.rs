@@ -74,6 +74,16 @@ unsafe extern "C" fn recover() {
     )
 }
 
+/// Whether the access that faulted was a write, as the processor said (bit 1 of the page fault's error code).
+///
+/// # Safety
+/// `context` is what the system passed to the handler of a memory fault.
+pub(super) unsafe fn is_write(context: *const libc::ucontext_t) -> Option<bool> {
+    // SAFETY: the caller passes the system's own context.
+    let code = unsafe { (*context).uc_mcontext.gregs[libc::REG_ERR as usize] };
+    Some(code & 2 != 0)
+}
+
 /// Makes the interrupted thread go on at [`recover`]; returns where it was.
 ///
 /// # Safety
