@@ -2,6 +2,7 @@
 //!
 //! * [`coherence`]: the MESI protocol between the devices' page copies and the home copy. Its two step functions are
 //!   pure; the tests check them exhaustively with a model checker, and [`coherence::Directory`] runs them in production.
+//! * [`checkpoint`]: named bytes in one file that survives a crash at any moment and grows by what has changed.
 //! * [`predict`]: which pages to fetch ahead of a kernel that walks its arrays in rows, strides or tiles.
 //!
 //! ```
@@ -15,5 +16,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod coherence;
 pub mod predict;
