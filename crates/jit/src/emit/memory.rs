@@ -2,18 +2,20 @@
 //! scatters else.
 //!
 //! Strong accesses (volatile, relaxed, acquire, release) are the same machine accesses between compiler fences: on the
-//! supported machines an aligned access is single-copy atomic and ordered as `acquire`/`release` ask.
+//! supported machines an aligned access is single-copy atomic and ordered as `acquire`/`release` ask. Those of several elements
+//! are in [`super::single`].
 
 use super::Emitter;
 use super::address::{Place, Segment, SegmentKind, Strided};
 use super::neighbours::{Neighbours, RUN, Rows};
+use super::single::Whole;
 use crate::JitError;
 use crate::llvm::{Label, Ordering, Type, Value};
 use crate::middle::operands::source_width;
 use smallvec::SmallVec;
 use vgpu_ptx::ir::{Access, Inst, MemorySemantics, Op, Operand, RegWidth, Space};
 
-type Elements<'c> = SmallVec<[Value<'c>; 4]>;
+pub(super) type Elements<'c> = SmallVec<[Value<'c>; 4]>;
 
 impl<'c> Emitter<'c, '_> {
     /// Lanes that take part in an instruction: the active ones whose guard holds. `None` means all.
@@ -40,10 +42,13 @@ impl<'c> Emitter<'c, '_> {
         if strong {
             self.b.fence(Ordering::AcqRel);
         }
-        let uniform = inst.dsts.iter().all(|dst| self.shape(*dst).is_uniform());
-        let elements = match (&place, uniform) {
-            (Place::Same(pointer), true) => self.load_uniform(inst, access, *pointer, mask),
-            _ => self.load_lanes(inst, access, &place, mask),
+        let elements = match Self::whole(access) {
+            None => self.load_elements(inst, access, &place, mask),
+            Some(Whole::One(one)) => {
+                let whole = self.load_elements(inst, &one, &place, mask);
+                self.split_elements(whole[0], access)
+            }
+            Some(Whole::Wide) => self.load_wide(access, &place, mask),
         };
         if strong {
             self.b.fence(Ordering::AcqRel);
@@ -54,6 +59,20 @@ impl<'c> Emitter<'c, '_> {
             self.define_either(*dst, value);
         }
         Ok(())
+    }
+
+    fn load_elements(
+        &mut self,
+        inst: &Inst,
+        access: &Access,
+        place: &Place<'c>,
+        mask: Option<Value<'c>>,
+    ) -> Elements<'c> {
+        let uniform = inst.dsts.iter().all(|dst| self.shape(*dst).is_uniform());
+        match (place, uniform) {
+            (Place::Same(pointer), true) => self.load_uniform(inst, access, *pointer, mask),
+            _ => self.load_lanes(inst, access, place, mask),
+        }
     }
 
     /// PTX's extension of a loaded element to a wider register.
@@ -361,6 +380,7 @@ impl<'c> Emitter<'c, '_> {
             self.b.fence(Ordering::AcqRel);
         }
         match &place {
+            place if Self::whole(access).is_some() => self.store_whole(inst, access, place, mask),
             Place::Same(pointer) if mask.is_none() => self.store_last(inst, access, *pointer),
             Place::Strided(strided) => self.store_strided(inst, access, strided, mask),
             Place::Checked { fits, strided, .. } => {
@@ -420,7 +440,7 @@ impl<'c> Emitter<'c, '_> {
     }
 
     /// The stored elements as one vector per element index.
-    fn stored_vectors(&mut self, inst: &Inst, access: &Access) -> Elements<'c> {
+    pub(super) fn stored_vectors(&mut self, inst: &Inst, access: &Access) -> Elements<'c> {
         let ty = self.element_type(access);
         (0..access.vector as usize)
             .map(|idx| {

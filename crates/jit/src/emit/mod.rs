@@ -8,7 +8,7 @@
 //!
 //! * [`control`]: blocks, branches, masks; * [`values`]: variables and the parts of a value; * [`memory`], [`address`]: loads and
 //!   stores; * [`neighbours`]: lanes that turn out to be neighbours; [`lines`]: whole cache lines; [`stride`]: lanes a small
-//!   step apart; * [`special`]: special registers and windows;
+//!   step apart; [`single`]: accesses that other threads see whole; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
 //! * [`alignment`]: tests of addresses; [`gather`]: lanes that wait for their warp; * [`join`]: lanes of a warp that wait in different places;
 //! * [`asynchronous`]: copies and `mbarrier` objects.
@@ -24,6 +24,7 @@ mod join;
 mod lines;
 mod memory;
 mod neighbours;
+mod single;
 mod special;
 mod stride;
 mod suspend;

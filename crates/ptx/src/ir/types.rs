@@ -307,7 +307,9 @@ pub enum CacheOp {
     Default,
     /// Data that is used once (`.cs`, `.lu`, evict-first): streaming stores are allowed.
     Streaming,
-    /// Anything else (`.ca .cg .cv .wb .wt`, L2 policies).
+    /// Data that other multiprocessors see (`.cg .cv .wt`).
+    Coherent,
+    /// Anything else (`.ca .wb`, L2 policies).
     Other,
 }
 

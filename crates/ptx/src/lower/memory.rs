@@ -14,10 +14,10 @@ const TYPES: [ScalarType; 18] =
 /// Cache operators and eviction hints; the flag says "streaming".
 const HINTS: [(&str, CacheOp); 20] = [
     ("ca", CacheOp::Other),
-    ("cg", CacheOp::Other),
-    ("cv", CacheOp::Other),
+    ("cg", CacheOp::Coherent),
+    ("cv", CacheOp::Coherent),
     ("wb", CacheOp::Other),
-    ("wt", CacheOp::Other),
+    ("wt", CacheOp::Coherent),
     ("cs", CacheOp::Streaming),
     ("lu", CacheOp::Streaming),
     ("L1::evict_normal", CacheOp::Other),

@@ -92,6 +92,7 @@ fn access(name: &str, access: &Access) -> String {
     let cache = match access.cache {
         CacheOp::Default => "",
         CacheOp::Streaming => ".streaming",
+        CacheOp::Coherent => ".coherent",
         CacheOp::Other => ".hinted",
     };
     let read_only = flags(&[(access.read_only, ".nc")]);
