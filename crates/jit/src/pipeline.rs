@@ -1,11 +1,13 @@
 //! The table of contents of the compiler: stages in order.
 
-use crate::emit::{self, ENTRY_SYMBOL, Emitted};
+use crate::emit::{self, ENTRY_SYMBOL, Emitted, choose};
 use crate::llvm::{Context, Level};
 use crate::middle::advance::advances;
 use crate::middle::alignment::Alignment;
+use crate::middle::bitset::BitSet;
 use crate::middle::divergence::{Analysis, analyse};
 use crate::middle::geometry::Geometry;
+use crate::middle::inner::{self, Inner};
 use crate::middle::layout::Layout;
 use crate::middle::{Program, calls, lanes, prepare, promote, results, ssa};
 use crate::{EntryKind, Isa, JitError, KernelLayout, ObjectCode, Specialization, Target};
@@ -89,7 +91,14 @@ pub fn dump(
     let compilation = Compilation::new(module, kernel, spec, target)?;
     match stage {
         "prepared" => return Ok(print_function(&compilation.function)),
-        "ssa" => return Ok(print_program(&compilation.program, &compilation.analysis)),
+        "ssa" => {
+            let mut out = print_program(&compilation.program, &compilation.analysis);
+            if let Some(inner) = &compilation.inner {
+                let _ = writeln!(out, "in blocks where {:?}:", inner.conditions);
+                out.push_str(&print_program(&inner.program, &inner.analysis));
+            }
+            return Ok(out);
+        }
         _ => {}
     }
     let context = Context::new(&compilation.function.name);
@@ -119,7 +128,8 @@ struct Compilation<'m> {
     function: Function,
     program: Program,
     analysis: Analysis,
-    live_out: Vec<crate::middle::bitset::BitSet>,
+    /// A second program for blocks that touch no border.
+    inner: Option<Inner>,
     geometry: Geometry,
     addresses: Layout,
     alignment: Alignment,
@@ -171,11 +181,12 @@ impl<'m> Compilation<'m> {
         let alignment = Alignment::new(&program, &addresses, spec.test_arguments);
         let suspends = program.blocks.iter().flat_map(|block| &block.insts).any(|inst| prepare::suspends(&inst.op));
         let resumable = suspends || analysis.waits_apart();
+        let inner = inner::find(&program, &analysis, &geometry, &addresses);
         Ok(Self {
             function,
             program,
             analysis,
-            live_out,
+            inner,
             geometry,
             addresses,
             alignment,
@@ -186,22 +197,38 @@ impl<'m> Compilation<'m> {
     }
 
     fn emit(&self, context: &Context) -> Result<Emitted, JitError> {
+        let live_out = ssa::live_out(&self.program);
+        let whole = self.input(&self.program, &self.analysis, &live_out);
+        let Some(inner) = &self.inner else { return emit::emit(context, &whole) };
+        let inner_live_out = ssa::live_out(&inner.program);
+        let inner_input = self.input(&inner.program, &inner.analysis, &inner_live_out);
+        let check_input = emit::Input {
+            advances: None,
+            geometry: inner.check_geometry,
+            is_one_of_two: false,
+            ..self.input(&inner.check, &inner.check_analysis, &[])
+        };
+        let check = choose::Check { input: check_input, conditions: &inner.conditions };
+        emit::emit_both(context, &whole, &inner_input, &check)
+    }
+
+    fn input<'i>(&'i self, program: &'i Program, analysis: &'i Analysis, live_out: &'i [BitSet]) -> emit::Input<'i> {
         let advances = (self.resumable && self.target.isa == Isa::Avx512)
-            .then(|| advances(&self.program, |reg| self.analysis.shapes[reg].as_constant()));
-        let input = emit::Input {
+            .then(|| advances(program, |reg| analysis.shapes[reg].as_constant()));
+        emit::Input {
             kernel_name: &self.function.name,
-            program: &self.program,
-            analysis: &self.analysis,
+            program,
+            analysis,
             advances,
-            live_out: &self.live_out,
+            live_out,
             geometry: self.geometry,
             addresses: &self.addresses,
             alignment: &self.alignment,
             target: self.target,
             resumable: self.resumable,
             shared_static_bytes: self.addresses.shared_bytes,
-        };
-        emit::emit(context, &input)
+            is_one_of_two: self.inner.is_some(),
+        }
     }
 
     fn layout(&self, frame_bytes: u32) -> KernelLayout {

@@ -6,7 +6,7 @@
 
 use super::suspend::FrameLayout;
 use super::values::Slot;
-use super::{BlockLabels, Crowd, ENTRY_SYMBOL, Emitted, Emitter, Input, Mode, Prologue, storage_bytes};
+use super::{BlockLabels, Crowd, Emitted, Emitter, Input, Mode, Prologue, storage_bytes};
 use crate::JitError;
 use crate::abi::{BlockContext, LaunchContext, Status};
 use crate::llvm::{Builder, Context, IntPredicate, Label, Value};
@@ -22,61 +22,73 @@ use vgpu_ptx::ir::{Op, Operand, Reg, Terminator};
 use vgpu_types::{IndexVec, Span};
 
 /// Emits the function.
-pub(super) fn emit_function(context: &Context, input: &Input<'_>) -> Result<Emitted, JitError> {
-    let i32_type = context.int(32);
-    let params: &[_] = if input.resumable { &[context.ptr(), i32_type] } else { &[context.ptr()] };
-    let function = context.add_function(ENTRY_SYMBOL, context.function_type(i32_type, params));
-    function.add_attribute(context, "target-features", &input.target.features);
-    function.add_flag(context, "nounwind", None);
-    // Generic addresses are offsets from null: without this LLVM takes such an access for unreachable.
-    function.add_flag(context, "null_pointer_is_valid", None);
-    function.add_flag(context, "noalias", Some(0));
-    if input.target.isa == crate::Isa::Avx512 {
-        // LLVM otherwise prefers 256 bits and splits what fits a register.
-        function.add_attribute(context, "prefer-vector-width", "512");
-        function.add_attribute(context, "min-legal-vector-width", "512");
-    }
-    let b = Builder::new(context);
-    let entry = function.append(context, "entry");
-    b.position(entry);
-    let prologue = prologue(context, &b, function.argument(0));
-    let status = b.alloca(i32_type, "status");
-    let exited = b.alloca(i32_type, "exited");
-    let n_blocks = input.program.blocks.len();
-    let mut emitter = Emitter {
-        input,
-        context,
-        b,
-        function,
-        lanes: input.geometry.lanes,
-        prologue,
-        labels: Vec::with_capacity(n_blocks),
-        pending: Vec::with_capacity(n_blocks),
-        waiting: HashMap::new(),
-        gathering: HashMap::new(),
-        exited,
-        gone: None,
-        slots: IndexVec::filled(None, input.program.values.len()),
-        known: HashMap::new(),
-        remember_reads: true,
-        mode: Mode::Full,
-        mask: None,
-        current: 0,
-        program_end: entry,
-        chain_end: entry,
-        yield_point: None,
-        yield_status: status,
-        masked: Vec::new(),
-        status_return: entry,
-        status,
-        entry,
-        crowd: None,
-        resume_points: Vec::new(),
-        frame_layout: FrameLayout::default(),
-        span: Span::default(),
-    };
+pub(super) fn emit_function(context: &Context, input: &Input<'_>, name: &str) -> Result<Emitted, JitError> {
+    let mut emitter = Emitter::new(context, input, name);
     emitter.run()?;
     Ok(Emitted { frame_bytes: emitter.frame_layout.bytes(), crowded: emitter.crowd.is_some() })
+}
+
+impl<'c, 'i> Emitter<'c, 'i> {
+    /// Begins a function that runs blocks of `input`'s geometry.
+    pub(super) fn new(context: &'c Context, input: &'i Input<'i>, name: &str) -> Self {
+        let i32_type = context.int(32);
+        let params = [context.ptr(), i32_type, context.int(64)];
+        let n_params = match (input.resumable, input.is_one_of_two) {
+            (false, _) => 1,
+            (true, false) => 2,
+            (true, true) => 3,
+        };
+        let function = context.add_function(name, context.function_type(i32_type, &params[..n_params]));
+        function.add_attribute(context, "target-features", &input.target.features);
+        function.add_flag(context, "nounwind", None);
+        // Generic addresses are offsets from null: without this LLVM takes such an access for unreachable.
+        function.add_flag(context, "null_pointer_is_valid", None);
+        function.add_flag(context, "noalias", Some(0));
+        if input.target.isa == crate::Isa::Avx512 {
+            // LLVM otherwise prefers 256 bits and splits what fits a register.
+            function.add_attribute(context, "prefer-vector-width", "512");
+            function.add_attribute(context, "min-legal-vector-width", "512");
+        }
+        let b = Builder::new(context);
+        let entry = function.append(context, "entry");
+        b.position(entry);
+        let prologue = prologue(context, &b, function.argument(0));
+        let status = b.alloca(i32_type, "status");
+        let exited = b.alloca(i32_type, "exited");
+        let n_blocks = input.program.blocks.len();
+        Self {
+            input,
+            context,
+            b,
+            function,
+            lanes: input.geometry.lanes,
+            prologue,
+            labels: Vec::with_capacity(n_blocks),
+            pending: Vec::with_capacity(n_blocks),
+            waiting: HashMap::new(),
+            gathering: HashMap::new(),
+            exited,
+            gone: None,
+            slots: IndexVec::filled(None, input.program.values.len()),
+            known: HashMap::new(),
+            remember_reads: true,
+            mode: Mode::Full,
+            mask: None,
+            current: 0,
+            program_end: entry,
+            chain_end: entry,
+            yield_point: None,
+            yield_status: status,
+            masked: Vec::new(),
+            status_return: entry,
+            status,
+            entry,
+            crowd: None,
+            resume_points: Vec::new(),
+            frame_layout: FrameLayout::default(),
+            span: Span::default(),
+        }
+    }
 }
 
 fn prologue<'c>(context: &'c Context, b: &Builder<'c>, block: Value<'c>) -> Prologue<'c> {
@@ -372,7 +384,7 @@ impl<'c> Emitter<'c, '_> {
                 .any(|(branch, &diverges)| diverges && self.input.program.post_dominators[branch] == idx)
     }
 
-    fn enter(&mut self, idx: usize, mode: Mode, mask: Option<Value<'c>>) {
+    pub(super) fn enter(&mut self, idx: usize, mode: Mode, mask: Option<Value<'c>>) {
         self.known.clear();
         self.remember_reads = true;
         self.current = idx;
@@ -385,7 +397,7 @@ impl<'c> Emitter<'c, '_> {
         self.labels.get(idx + 1).map_or(self.chain_end, |labels| labels.check)
     }
 
-    fn instructions(&mut self, idx: usize) -> Result<(), JitError> {
+    pub(super) fn instructions(&mut self, idx: usize) -> Result<(), JitError> {
         let program = self.input.program;
         for inst in &program.blocks[idx].insts {
             self.span = inst.span;

@@ -11,12 +11,13 @@
 //!   step apart; [`single`]: accesses that other threads see whole; * [`special`]: special registers and windows;
 //! * [`suspend`]: barriers and frames; * [`call`]: device services; * [`exchange`]: operations between lanes and atomics;
 //! * [`alignment`]: tests of addresses; [`gather`]: lanes that wait for their warp; * [`join`]: lanes of a warp that wait in different places;
-//! * [`asynchronous`]: copies and `mbarrier` objects.
+//! * [`asynchronous`]: copies and `mbarrier` objects; [`choose`]: which of two programs runs a block.
 
 mod address;
 mod alignment;
 mod asynchronous;
 mod call;
+pub(crate) mod choose;
 mod control;
 mod exchange;
 mod gather;
@@ -65,6 +66,9 @@ pub(crate) struct Input<'i> {
     pub(crate) resumable: bool,
     /// Where dynamic shared memory starts.
     pub(crate) shared_static_bytes: u32,
+    /// This is one of two programs of the kernel. Frames of both lie equally far apart: a resumable one is told how far by a
+    /// third argument, in bytes.
+    pub(crate) is_one_of_two: bool,
 }
 
 /// Which copy of a block is being emitted.
@@ -277,5 +281,20 @@ pub(crate) struct Emitted {
 
 /// Emits the whole function into `context`'s module.
 pub(crate) fn emit(context: &Context, input: &Input<'_>) -> Result<Emitted, JitError> {
-    control::emit_function(context, input)
+    control::emit_function(context, input, ENTRY_SYMBOL)
+}
+
+/// Emits both programs of a kernel with inner blocks, and the function that chooses between them.
+pub(crate) fn emit_both(
+    context: &Context,
+    whole: &Input<'_>,
+    inner: &Input<'_>,
+    check: &choose::Check<'_>,
+) -> Result<Emitted, JitError> {
+    let [whole_name, inner_name] = ["vgpu_whole", "vgpu_inner"];
+    let whole = control::emit_function(context, whole, whole_name)?;
+    let inner = control::emit_function(context, inner, inner_name)?;
+    let frame_bytes = whole.frame_bytes.max(inner.frame_bytes);
+    choose::emit_function(context, check, ENTRY_SYMBOL, [inner_name, whole_name], frame_bytes)?;
+    Ok(Emitted { frame_bytes, crowded: whole.crowded || inner.crowded })
 }

@@ -99,7 +99,10 @@ impl<'c> Emitter<'c, '_> {
         self.store_variable(first, self.prologue.first_thread);
         let at = self.b.offset_by(self.prologue.block_context, offset_of!(BlockContext, frames) as i64);
         let frames = self.b.load_invariant(self.context.ptr(), at, 8);
-        let bytes = self.i64(i64::from(self.frame_layout.bytes()));
+        let bytes = match self.input.is_one_of_two {
+            true => self.function.argument(2),
+            false => self.i64(i64::from(self.frame_layout.bytes())),
+        };
         let offset = self.b.mul(self.b.zext(program, i64_type), bytes);
         let frame = self.b.offset(frames, offset);
         self.store_variable(frame, self.prologue.frame);
