@@ -165,6 +165,23 @@ int main(void)
     axpb(f, q, 5, 0, N, other);
     STATUS(cuStreamEndCapture(stream, &graph), 904);
     STATUS(cuStreamBeginCapture_v2(0, 0), 900);
+
+    /* Calls that are unsafe in a capture end it, unless the capture or the thread is relaxed. */
+    CUdeviceptr fresh;
+    CHECK(cuStreamBeginCapture_v2(stream, 0));
+    STATUS(cuMemAlloc_v2(&fresh, 64), 900);
+    STATUS(cuStreamEndCapture(stream, &graph), 901);
+    CHECK(cuStreamBeginCapture_v2(stream, 1));
+    STATUS(cuCtxSynchronize(), 900);
+    STATUS(cuStreamEndCapture(stream, &graph), 901);
+    CHECK(cuStreamBeginCapture_v2(stream, 2));
+    CHECK(cuMemAlloc_v2(&fresh, 64));
+    CHECK(cuMemFree_v2(fresh));
+    CHECK(cuStreamEndCapture(stream, &graph));
+    CHECK(cuGraphDestroy(graph));
+    CHECK(cuMemAlloc_v2(&fresh, 64));
+    CHECK(cuMemFree_v2(fresh));
+
     STATUS(cuStreamEndCapture(stream, &graph), 401);
     CUstream blocking;
     CHECK(cuStreamCreate(&blocking, 0));

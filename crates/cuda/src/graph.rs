@@ -13,8 +13,9 @@ use crate::handle::{Kind, Table};
 use crate::memory;
 use crate::status::{Result, Status};
 use crate::stream::{Event, Stream};
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::ThreadId;
 use vgpu_runtime::{Executable, GraphError, Work};
@@ -23,6 +24,42 @@ pub(crate) static GRAPHS: Table<Graph> = Table::new(Kind::Graph);
 pub(crate) static NODES: Table<Node> = Table::new(Kind::Node);
 pub(crate) static EXECS: Table<Exec> = Table::new(Kind::GraphExec);
 static NEXT_CAPTURE: AtomicU64 = AtomicU64::new(1);
+/// Captures that go on.
+static CAPTURES: Mutex<Vec<Weak<Capture>>> = Mutex::new(Vec::new());
+static N_CAPTURES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// `CUstreamCaptureMode` of the thread: which captures forbid it calls that are unsafe in one.
+    static MODE: Cell<u32> = const { Cell::new(GLOBAL) };
+}
+
+/// Gives the thread another mode; the old one.
+pub(crate) fn exchange_mode(mode: u32) -> u32 {
+    MODE.replace(mode)
+}
+
+/// Refuses a call that is unsafe while streams are captured (CUDA driver API, `cuStreamBeginCapture_v2`): one that may wait for
+/// other work, or whose effect the captured work would not have. The captures that forbid it become invalid.
+pub(crate) fn check_safe() -> Result<()> {
+    if N_CAPTURES.load(Ordering::Acquire) == 0 {
+        return Ok(());
+    }
+    let thread_mode = MODE.get();
+    if thread_mode == RELAXED {
+        return Ok(());
+    }
+    let own_thread = std::thread::current().id();
+    let captures: Vec<_> = lock(&CAPTURES).iter().filter_map(Weak::upgrade).collect();
+    let mut is_safe = true;
+    for capture in captures {
+        let is_own = capture.thread == own_thread && capture.mode != RELAXED;
+        if is_own || thread_mode == GLOBAL && capture.mode == GLOBAL {
+            capture.invalidate();
+            is_safe = false;
+        }
+    }
+    if is_safe { Ok(()) } else { Err(Status::STREAM_CAPTURE_UNSUPPORTED) }
+}
 
 impl From<GraphError> for Status {
     fn from(_: GraphError) -> Self {
@@ -274,7 +311,8 @@ pub(crate) struct UpdateError {
 impl Exec {
     pub(crate) fn create(graph: &Arc<Graph>, flags: u64) -> Result<u64> {
         let steps = graph.steps()?;
-        let executable = Executable::new(steps.iter().map(|step| step.work.clone()).collect());
+        let own = |step: &Step| vgpu_runtime::Step { work: step.work.clone(), after: step.after.clone() };
+        let executable = Executable::new(steps.iter().map(own).collect());
         EXECS.insert(Self {
             steps: Mutex::new(steps),
             executable,
@@ -378,7 +416,15 @@ struct CaptureState {
     context: Arc<Context>,
 }
 
+const GLOBAL: u32 = 0;
 const RELAXED: u32 = 2;
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        lock(&CAPTURES).retain(|capture| capture.strong_count() > 0);
+        N_CAPTURES.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 impl Capture {
     /// `cuStreamBeginCapture`.
@@ -412,6 +458,8 @@ impl Capture {
             thread: std::thread::current().id(),
             state: Mutex::new(state),
         });
+        lock(&CAPTURES).push(Arc::downgrade(&capture));
+        N_CAPTURES.fetch_add(1, Ordering::AcqRel);
         if stream.is_blocking() {
             context.n_captures.fetch_add(1, Ordering::AcqRel);
         }

@@ -2,12 +2,14 @@
 //!
 //! Model. A [`Graph`] is a description and can be changed; nodes keep their number as long as they exist. An [`Executable`] is the
 //! work of a graph in an order that respects its dependencies, the smallest node number first where several could be next. A
-//! launch gives all of it to one stream, so nodes run one after the other; each of them has the whole device. Launches of
-//! one executable run one after the other, whatever streams they are in.
+//! launch gives it to the stream and, where the graph has branches, to streams of the executable's own ([`crate::branches`])
+//! that begin after the stream's earlier work and end before its later work. Launches of one executable run one after the other,
+//! whatever streams they are in.
 
+use crate::branches::{self, Place};
 use crate::error::Error;
 use crate::event::Event;
-use crate::stream::Stream;
+use crate::stream::{Stream, StreamClass};
 use crate::work::Work;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -182,6 +184,15 @@ impl Graph {
     }
 }
 
+/// A piece of an executable's work.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What to do.
+    pub work: Work,
+    /// Numbers of the steps that come right before it; all are smaller than its own.
+    pub after: Vec<usize>,
+}
+
 /// Work that is launched together; see the module header.
 #[derive(Debug, Default)]
 pub struct Executable {
@@ -191,14 +202,79 @@ pub struct Executable {
 #[derive(Debug, Default)]
 struct ExecutableState {
     steps: Vec<Work>,
+    places: Vec<Place>,
+    /// Of each step that is awaited in another lane: recorded after it.
+    events: Vec<Event>,
+    /// The lanes beside the launch's own stream.
+    lanes: Vec<Lane>,
+    /// Recorded in the stream before the lanes begin.
+    fork: Event,
     /// Recorded at the end of the latest launch.
     last: Option<Event>,
 }
 
+/// A stream of the executable's own.
+#[derive(Debug)]
+struct Lane {
+    stream: Stream,
+    /// Recorded at its end.
+    end: Event,
+}
+
+impl ExecutableState {
+    /// Makes the lanes that a launch into `stream` needs, unless they are there.
+    fn make_lanes(&mut self, stream: &Stream) {
+        let n_lanes = self.places.iter().map(|place| place.lane).max().unwrap_or(0);
+        let fits = |lane: &Lane| {
+            lane.stream.priority() == stream.priority()
+                && Arc::ptr_eq(lane.stream.shared.context(), stream.shared.context())
+        };
+        if self.lanes.len() != n_lanes || !self.lanes.iter().all(fits) {
+            let context = stream.context();
+            let lane = |_| Lane {
+                stream: context.create_stream_with(StreamClass::Free, stream.priority()),
+                end: Event::new(),
+            };
+            self.lanes = (0..n_lanes).map(lane).collect();
+        }
+    }
+
+    fn enqueue_steps(&self, stream: &Stream) -> Result<(), Error> {
+        for (idx, (step, place)) in self.steps.iter().zip(&self.places).enumerate() {
+            let lane = place.lane.checked_sub(1).map_or(stream, |own| &self.lanes[own].stream);
+            place.waits.iter().try_for_each(|before| lane.wait(&self.events[*before]))?;
+            lane.submit(step)?;
+            if place.is_awaited {
+                lane.record(&self.events[idx])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, stream: &Stream) -> Result<(), Error> {
+        self.make_lanes(stream);
+        if self.lanes.is_empty() {
+            return self.enqueue_steps(stream);
+        }
+        stream.record(&self.fork)?;
+        self.lanes.iter().try_for_each(|lane| lane.stream.wait(&self.fork))?;
+        let outcome = self.enqueue_steps(stream);
+        // Also after a step that was refused: what was enqueued belongs to the stream's order.
+        for lane in &self.lanes {
+            lane.stream.record(&lane.end)?;
+            stream.wait(&lane.end)?;
+        }
+        outcome
+    }
+}
+
 impl Executable {
-    /// Steps in the order they are to run in.
-    pub fn new(steps: Vec<Work>) -> Self {
-        Self { state: Mutex::new(ExecutableState { steps, last: None }) }
+    /// Steps in an order that respects what they come after.
+    pub fn new(steps: Vec<Step>) -> Self {
+        let (steps, after): (Vec<_>, Vec<_>) = steps.into_iter().map(|step| (step.work, step.after)).unzip();
+        let places = branches::plan(&after);
+        let events = steps.iter().map(|_| Event::new()).collect();
+        Self { state: Mutex::new(ExecutableState { steps, places, events, ..ExecutableState::default() }) }
     }
 
     /// Gives a step other work, for the launches to come.
@@ -218,10 +294,10 @@ impl Executable {
         if let Some(last) = &state.last {
             stream.wait(last)?;
         }
-        state.steps.iter().try_for_each(|step| stream.submit(step))?;
+        let outcome = state.enqueue(stream);
         let last = state.last.get_or_insert_with(Event::new).clone();
-        drop(state);
-        stream.record(&last)
+        stream.record(&last)?;
+        outcome
     }
 }
 
@@ -230,8 +306,17 @@ impl Graph {
     ///
     /// # Errors
     /// There is a circle.
-    pub fn steps(&self) -> Result<Vec<Work>, GraphError> {
-        self.order()?.into_iter().map(|idx| self.work(idx).cloned()).collect()
+    pub fn steps(&self) -> Result<Vec<Step>, GraphError> {
+        let order = self.order()?;
+        let mut places = vec![0; self.nodes.len()];
+        for (place, idx) in order.iter().enumerate() {
+            places[*idx] = place;
+        }
+        let step = |idx: &usize| {
+            let after = self.before(*idx)?.iter().map(|before| places[*before]).collect();
+            Ok(Step { work: self.work(*idx)?.clone(), after })
+        };
+        order.iter().map(step).collect()
     }
 
     /// The graph, ready to launch.

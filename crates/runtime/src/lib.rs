@@ -25,6 +25,7 @@ mod transfer;
 mod work;
 
 mod account;
+mod branches;
 mod cache;
 mod heap;
 mod jit;
@@ -48,7 +49,7 @@ pub use error::{Error, Fault};
 pub use event::Event;
 pub use exec::host::HostPtr;
 pub use exec::mapping::{Access, Physical, Reservation};
-pub use graph::{Executable, Graph, GraphError};
+pub use graph::{Executable, Graph, GraphError, Step};
 pub use kernel::{Kernel, KernelAttributes};
 pub use launch::LaunchConfig;
 pub use memory::HostMemory;

@@ -7,6 +7,7 @@
 mod coherence;
 mod kernels;
 mod launch;
+mod programs;
 mod record;
 
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Suite {
     Launch(launch::Options),
     /// The directory of pages that devices share, alone and with the pages moving.
     Coherence(coherence::Options),
+    /// Call overhead, and the kernels of Numba and Triton against the processor's own ways.
+    Programs(programs::Options),
 }
 
 fn run() -> Result<()> {
@@ -36,6 +39,7 @@ fn run() -> Result<()> {
         Suite::Kernels(options) => kernels::run(&options),
         Suite::Launch(options) => launch::run(&options),
         Suite::Coherence(options) => coherence::run(&options),
+        Suite::Programs(options) => programs::run(&options),
     }
 }
 

@@ -49,6 +49,16 @@ fn environment(dir: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The interpreter of the clients' environment, which is made when it is not there yet.
+///
+/// # Errors
+/// There is no Python 3, or pip fails.
+pub fn python(target: &Path) -> Result<PathBuf> {
+    let clients = target.join("clients");
+    fs::create_dir_all(&clients)?;
+    environment(&clients.join("venv"))
+}
+
 fn place() -> Result<Place> {
     let target = metadata::Metadata::load()?.target_directory;
     let mut build = shell::cargo();
@@ -57,12 +67,10 @@ fn place() -> Result<Place> {
         build.args(["--package", package]);
     }
     shell::run(&mut build)?;
-    let clients = target.join("clients");
-    fs::create_dir_all(&clients)?;
-    let python = environment(&clients.join("venv"))?;
+    let python = python(&target)?;
     let ask = "import nvidia, os; print(os.path.join(list(nvidia.__path__)[0], 'cu13'))";
     let toolkit = shell::output(shell::program(&python).args(["-c", ask]))?.trim().into();
-    let compiled = clients.join("bin");
+    let compiled = target.join("clients/bin");
     fs::create_dir_all(&compiled)?;
     Ok(Place { vgpu: target.join("debug/vgpu"), python, toolkit, compiled })
 }
@@ -194,6 +202,29 @@ fn check_trace(place: &Place) -> Result<()> {
     Ok(())
 }
 
+/// A user's test suite passes on a machine without a GPU when pytest has the plugin, and says what is wrong when it cannot.
+fn check_pytest(place: &Place) -> Result<()> {
+    let suite = shell::root().join("tests/programs/pytest");
+    let pytest = |options: &[&str], vgpu: &Path| {
+        let mut command = shell::program(&place.python);
+        command.args(["-m", "pytest", "-q", "-p", "vgpu_pytest", "-p", "no:cacheprovider"]).args(options);
+        command.arg(&suite).env("VGPU_COMMAND", vgpu).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PYTHONPATH", shell::root().join("plugins/pytest")).env_remove("VGPU_PYTEST");
+        command.output().context("cannot start pytest")
+    };
+    let passed = pytest(&["--vgpu-devices", "2"], &place.vgpu)?;
+    let text = String::from_utf8_lossy(&passed.stdout);
+    if !passed.status.success() || !text.contains("5 passed") {
+        bail!("the suite ended with {}:\n{text}{}", passed.status, String::from_utf8_lossy(&passed.stderr));
+    }
+    let missing = pytest(&["--vgpu"], Path::new("/nowhere/vgpu"))?;
+    let text = String::from_utf8_lossy(&missing.stderr);
+    if missing.status.success() || !text.contains("VGPU_COMMAND is '/nowhere/vgpu', which is no program") {
+        bail!("a wrong VGPU_COMMAND gives {}:\n{text}", missing.status);
+    }
+    Ok(())
+}
+
 fn check_python(place: &Place, source: &Path) -> Result<()> {
     let mut command = shell::program(&place.vgpu);
     command.args(["run", "--"]).arg(&place.python).arg(source);
@@ -228,9 +259,12 @@ pub fn test() -> Result<()> {
             failed.push(format!("{}: {error:#}", project.display()));
         }
     }
-    n_programs += 1;
-    if let Err(error) = check_trace(&place) {
-        failed.push(format!("vgpu trace: {error:#}"));
+    for (name, check) in [("vgpu trace", check_trace as fn(&Place) -> Result<()>), ("the pytest plugin", check_pytest)]
+    {
+        n_programs += 1;
+        if let Err(error) = check(&place) {
+            failed.push(format!("{name}: {error:#}"));
+        }
     }
     if !failed.is_empty() {
         bail!("{} of {n_programs} programs failed:\n{}", failed.len(), failed.join("\n"));

@@ -1,7 +1,7 @@
 //! `cargo xtask demo` and `bench`: builds the binaries that need vgpu, gets the peers, and runs them.
 
 use crate::metadata::Metadata;
-use crate::{Suite, python, setup, shell};
+use crate::{Suite, clients, programs, python, setup, shell};
 use anyhow::Result;
 
 /// Intel's OpenCL runtime for CPUs, the libraries that it needs and does not name, and the way to it. The versions in use are
@@ -30,6 +30,9 @@ pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
     if matches!(suite, Suite::Num) {
         return bench_num(rest);
     }
+    if matches!(suite, Suite::Programs) {
+        return bench_programs(rest);
+    }
     // The market's suite is a program of its own, which needs no LLVM.
     let package = if matches!(suite, Suite::Market) { "market-bench" } else { "bench" };
     if !matches!(suite, Suite::Market) {
@@ -45,6 +48,19 @@ pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
             Err(error) => _ = command.arg("--opencl-missing").arg(format!("{error:#}")),
         }
     }
+    shell::run(command.args(rest))
+}
+
+/// Programs of CUDA's users, which find the device as they do anywhere.
+fn bench_programs(rest: &[String]) -> Result<()> {
+    setup::toolchain()?;
+    let mut build = shell::cargo();
+    build.args(["build", "--release", "--package", "bench"]);
+    shell::run(build.args(programs::PACKAGES.iter().flat_map(|package| ["--package", package])))?;
+    let target = Metadata::load()?.target_directory;
+    let python = clients::python(&target)?;
+    let mut command = shell::program(target.join("release/bench"));
+    command.arg(Suite::Programs.name()).arg("--vgpu").arg(target.join("release/vgpu")).arg("--python").arg(python);
     shell::run(command.args(rest))
 }
 

@@ -92,6 +92,8 @@ pub enum Suite {
     Coherence,
     /// The market: book, journal, clearing, sharing on recorded demand.
     Market,
+    /// Call overhead; Numba's and Triton's kernels against prange and NumPy.
+    Programs,
     /// The numeric algorithms: vgpu, MKL, OpenBLAS, oneDNN and FFTW, side by side.
     Num,
 }
@@ -115,6 +117,7 @@ impl Suite {
             Self::Launch => "launch",
             Self::Coherence => "coherence",
             Self::Market => "market",
+            Self::Programs => "programs",
             Self::Num => "num",
         }
     }

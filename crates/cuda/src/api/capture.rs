@@ -1,10 +1,10 @@
 //! Stream capture.
 
 use crate::abi::{EdgeData, In, Out, entries};
-use crate::graph::{Capture, GRAPHS, Graph};
+use crate::graph::{self, Capture, GRAPHS, Graph};
 use crate::status::{Result, Status};
 use crate::stream::{self, Default, Stream};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 const STATUS_NONE: u32 = 0;
@@ -12,7 +12,6 @@ const STATUS_ACTIVE: u32 = 1;
 const STATUS_INVALIDATED: u32 = 2;
 
 thread_local! {
-    static MODE: Cell<u32> = const { Cell::new(0) };
     /// What `cuStreamGetCaptureInfo` gave out; good until the thread's next call of it.
     static ANSWER: RefCell<(Vec<u64>, Vec<EdgeData>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
@@ -130,6 +129,6 @@ entries! {
         if new > 2 {
             return Err(Status::INVALID_VALUE);
         }
-        mode.set(MODE.replace(new))
+        mode.set(graph::exchange_mode(new))
     }
 }

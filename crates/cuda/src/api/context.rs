@@ -3,6 +3,7 @@
 use crate::abi::{ContextParams, In, Out, entries};
 use crate::context::{self, CONTEXTS, Context};
 use crate::driver::{self, lock};
+use crate::graph;
 use crate::status::{Result, Status};
 use crate::stream::PRIORITIES;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,7 @@ fn set_primary_flags(device: i32, flags: u32) -> Result<()> {
 }
 
 fn synchronize(context: &Context) -> Result<()> {
+    graph::check_safe()?;
     // The check tells what went wrong.
     let _ = context.runtime.synchronize();
     context.check()

@@ -3,6 +3,7 @@
 use crate::abi::{In, Location, Out, entries};
 use crate::context;
 use crate::driver;
+use crate::graph;
 use crate::memory::{self, Expected, Origin};
 use crate::status::{Result, Status};
 use crate::stream;
@@ -18,6 +19,7 @@ const REGISTER_IO: u32 = 4;
 const PITCH: usize = 512;
 
 fn alloc_host(to: Out<u64>, bytes: usize, flags: u32) -> Result<()> {
+    graph::check_safe()?;
     to.check()?;
     if flags & !HOST_ALLOC_FLAGS != 0 {
         return Err(Status::INVALID_VALUE);
@@ -74,11 +76,13 @@ entries! {
     }
 
     fn cuMemAlloc_v2(to: Out<u64>, bytes: usize) {
+        graph::check_safe()?;
         to.check()?;
         to.set(memory::alloc_device(&context::healthy()?, bytes as u64, Origin::Device, 0)?)
     }
 
     fn cuMemAllocPitch_v2(to: Out<u64>, pitch: Out<usize>, width: usize, height: usize, element_bytes: u32) {
+        graph::check_safe()?;
         to.check()?;
         pitch.check()?;
         if width == 0 || height == 0 || !matches!(element_bytes, 4 | 8 | 16) {
@@ -91,11 +95,13 @@ entries! {
     }
 
     fn cuMemFree_v2(address: u64) {
+        graph::check_safe()?;
         context::healthy()?;
         if address == 0 { Ok(()) } else { memory::free_device(address) }
     }
 
     fn cuMemAllocManaged(to: Out<u64>, bytes: usize, flags: u32) {
+        graph::check_safe()?;
         to.check()?;
         if flags != GLOBAL_ATTACH && flags != HOST_ATTACH {
             return Err(Status::INVALID_VALUE);
@@ -112,6 +118,7 @@ entries! {
     }
 
     fn cuMemFreeHost(address: u64) {
+        graph::check_safe()?;
         context::current()?;
         if address == 0 { Ok(()) } else { memory::free_host(address) }
     }
