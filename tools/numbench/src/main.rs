@@ -1,10 +1,13 @@
-//! `cargo xtask bench num`: the numeric algorithms against MKL, OpenBLAS, oneDNN and FFTW, in one process.
+//! `cargo xtask bench num`: the numeric algorithms against MKL, OpenBLAS, oneDNN and FFTW in one process, and against Python packages in
+//! processes of their own.
 //!
 //! Peers have different ways to choose threads; all respect the processors that a process may use. So for each number
 //! of threads this program starts itself once more under `taskset`, and that process times everybody round robin.
 //! Ratios are our time by the best peer's, medians of one run; the RESULT line holds geometric means over all rows.
 
+mod families;
 mod peers;
+mod python;
 #[path = "../../bench/src/record.rs"]
 mod record;
 mod rows;
@@ -51,7 +54,7 @@ struct Options {
 fn run(options: &Options) -> Result<()> {
     let prefix = options.peers.clone().unwrap_or_default();
     if let (Some(path), [threads]) = (&options.rows_to, &options.threads[..]) {
-        let rows = rows::all(&peers::Peers::open(&prefix, *threads), *threads, &options.only)?;
+        let rows = rows::all(&prefix, *threads, &options.only)?;
         return std::fs::write(path, Value::from(rows).to_string()).context("cannot write the rows");
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

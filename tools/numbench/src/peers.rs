@@ -16,6 +16,8 @@ const PLAIN: c_int = 111;
 const MEASURE: c_uint = 0;
 const ESTIMATE: c_uint = 64;
 const MEASURED_LEN: usize = 1 << 17;
+/// A library finds its own functions first: MKL exports FFTW's names for all, and FFTW would call them.
+const DEEP: c_int = if cfg!(target_env = "gnu") { 8 } else { 0 };
 /// The peers that transform.
 pub const TRANSFORMERS: [&str; 2] = ["mkl", "fftw"];
 
@@ -52,6 +54,10 @@ pub type Transform<'p> = Box<dyn FnMut() + 'p>;
 
 /// Opens the library whose file name starts with `name` under one of `folders`.
 fn open(folders: &[PathBuf], name: &str) -> Option<Library> {
+    open_with(folders, name, RTLD_GLOBAL)
+}
+
+fn open_with(folders: &[PathBuf], name: &str, flags: c_int) -> Option<Library> {
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let mut paths: Vec<_> = files
         .map(|file| file.path())
@@ -60,7 +66,7 @@ fn open(folders: &[PathBuf], name: &str) -> Option<Library> {
         .collect();
     paths.sort();
     // SAFETY: vendor libraries' constructors run; they are the peers that are meant to run.
-    paths.iter().find_map(|path| unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL).ok() })
+    paths.iter().find_map(|path| unsafe { Library::open(Some(path), RTLD_NOW | flags).ok() })
 }
 
 impl Peers {
@@ -84,7 +90,7 @@ impl Peers {
             mkl: open(&lib, "libmkl_rt.so"),
             openblas: open(&[site.join("numpy.libs")], "libscipy_openblas64"),
             onednn: open(&lib, "libdnnl.so"),
-            fftw: ["libfftw3f-", "libfftw3-"].map(|name| open(&[site.join("pyfftw.libs")], name)),
+            fftw: ["libfftw3f-", "libfftw3-"].map(|name| open_with(&[site.join("pyfftw.libs")], name, DEEP)),
         };
         let threads = threads as c_int;
         for (library, name) in

@@ -1,10 +1,12 @@
 //! What is measured: one row per shape, with a ratio of our time to the best peer's.
 
+use crate::families;
 use crate::peers::{Peers, TRANSFORMERS};
 use crate::timing::{Contender, medians};
 use anyhow::{Result, ensure};
 use num_complex::Complex;
 use serde_json::{Value, json};
+use std::path::Path;
 use vgpu_num::fft::{self, Direction, Norm, Plans};
 use vgpu_num::gemm::{Options, gemm};
 use vgpu_num::{MatMut, MatRef, Scratch, Threads};
@@ -24,7 +26,8 @@ const PRODUCTS: [(usize, usize, usize); 8] = [
 const TRANSFORMS: [&[usize]; 8] =
     [&[1 << 10], &[1 << 16], &[1 << 20], &[105], &[11025], &[1_000_003], &[2048, 2048], &[128, 128, 128]];
 
-fn numbers(n: usize, seed: u32) -> Vec<f32> {
+/// Reproducible numbers from -1 to 1.
+pub fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     (0..n)
         .map(|_| {
@@ -34,7 +37,8 @@ fn numbers(n: usize, seed: u32) -> Vec<f32> {
         .collect()
 }
 
-fn row(kind: &str, name: &str, threads: usize, work: f64, contenders: &mut [Contender<'_>]) -> Value {
+/// Times the contenders and prints the row.
+pub fn row(kind: &str, name: &str, threads: usize, work: f64, contenders: &mut [Contender<'_>]) -> Value {
     let seconds = medians(contenders);
     let best = seconds[1..].iter().flatten().copied().reduce(f64::min);
     let rates: Vec<String> = contenders
@@ -127,7 +131,7 @@ transforms!(transforms_f64, f64, "fft_f64", transform_f64);
 ///
 /// # Errors
 /// No threads, or results that disagree.
-pub fn all(peers: &Peers, threads: usize, only: &str) -> Result<Vec<Value>> {
+pub fn all(prefix: &Path, threads: usize, only: &str) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     type Part = fn(&Peers, usize, &mut Vec<Value>) -> Result<()>;
     let parts: [(&str, Part); 4] = [
@@ -136,8 +140,20 @@ pub fn all(peers: &Peers, threads: usize, only: &str) -> Result<Vec<Value>> {
         ("fft_f32", transforms_f32),
         ("fft_f64", transforms_f64),
     ];
-    for (_, part) in parts.iter().filter(|(kind, _)| kind.starts_with(only)) {
-        part(peers, threads, &mut rows)?;
+    let wanted = |kind: &str| kind.starts_with(only);
+    if parts.iter().any(|(kind, _)| wanted(kind)) {
+        let peers = Peers::open(prefix, threads);
+        for (_, part) in parts.iter().filter(|(kind, _)| wanted(kind)) {
+            part(&peers, threads, &mut rows)?;
+        }
+        // A library's threads may be at work while another is taken down: all stay until the process ends.
+        std::mem::forget(peers);
+    }
+    type Family = fn(&Path, usize, &mut Vec<Value>) -> Result<()>;
+    let families: [(&str, Family); 3] =
+        [("einsum_f32", families::einsum), ("conv_f32", families::convolutions), ("te_f64", families::entropies)];
+    for (_, family) in families.iter().filter(|(kind, _)| wanted(kind)) {
+        family(prefix, threads, &mut rows)?;
     }
     Ok(rows)
 }

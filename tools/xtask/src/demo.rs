@@ -8,8 +8,12 @@ use anyhow::Result;
 /// recorded with the results.
 const OPENCL_PACKAGES: &[&str] = &["intel-opencl-rt", "intel-cmplr-lib-rt", "pyopencl", "numpy"];
 
-/// Libraries that the numeric suite compares with: MKL, oneDNN, OpenBLAS (in numpy), FFTW (in pyfftw).
-const NUM_PACKAGES: &[&str] = &["mkl", "onednn", "numpy", "pyfftw"];
+/// What the numeric suite compares with: MKL, oneDNN, OpenBLAS (in numpy), FFTW (in pyfftw), contractions, trees.
+const NUM_PACKAGES: &[&str] = &["mkl", "onednn", "numpy", "pyfftw", "opt_einsum", "cotengra", "scipy"];
+
+/// oneDNN's engine in the package above runs on OpenCL devices only; this older one runs on the processor itself. Both have
+/// the same file names, so it goes to a folder of its own.
+const ONEDNN_FOR_CPUS: &str = "onednn-cpu-iomp==2023.2.0";
 
 /// The demonstration.
 ///
@@ -71,6 +75,13 @@ fn bench_num(rest: &[String]) -> Result<()> {
     match python::environment(NUM_PACKAGES) {
         Ok(python) => {
             if let Some(prefix) = python.parent().and_then(std::path::Path::parent) {
+                let folder = prefix.join("onednn-cpu");
+                if !folder.exists() {
+                    let mut pip = shell::program(&python);
+                    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--prefix"]).arg(&folder);
+                    // Without it the convolutions' column says na.
+                    let _ = shell::succeeds(pip.arg(ONEDNN_FOR_CPUS));
+                }
                 command.arg("--peers").arg(prefix);
             }
         }
