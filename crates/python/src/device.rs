@@ -2,8 +2,8 @@
 
 use crate::engine::{engine, entered, set_device};
 use crate::error::{Fail, check};
+use crate::tensor::exchange::Held;
 use crate::wait::{self, What};
-use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 use std::ffi::{CStr, c_char, c_int};
@@ -112,6 +112,7 @@ pub fn memcpy(py: Python<'_>, to: u64, from_: u64, bytes: usize, stream: u64) ->
 #[pyfunction]
 pub fn memcpy_async(py: Python<'_>, to: u64, from_: u64, bytes: usize, stream: u64) -> PyResult<()> {
     let engine = entered()?;
+    wait::started();
     // SAFETY: rules 1 and 3 of `engine`: the Python side holds both objects until the stream is waited for.
     Ok(py.detach(|| check("cuMemcpyAsync", unsafe { (engine.copy_async)(to, from_, bytes, stream) }))?)
 }
@@ -134,14 +135,14 @@ pub fn synchronize(py: Python<'_>) -> PyResult<()> {
 /// Address and bytes of an object's buffer; the object keeps it alive, not this call.
 #[pyfunction]
 pub fn buffer_address(object: &Bound<'_, PyAny>, writable: bool) -> PyResult<(u64, usize)> {
-    let buffer = PyUntypedBuffer::get(object)?;
-    if !buffer.is_c_contiguous() {
+    let buffer = Held::of(object)?;
+    if !buffer.is_contiguous() {
         return Err(PyBufferError::new_err("the buffer is not contiguous: copy it first"));
     }
-    if writable && buffer.readonly() {
+    if writable && !buffer.writable() {
         return Err(PyBufferError::new_err("the buffer is read-only"));
     }
-    Ok((buffer.buf_ptr() as u64, buffer.len_bytes()))
+    Ok((buffer.address() as u64, buffer.bytes()))
 }
 
 /// Makes a stream.

@@ -2,6 +2,7 @@
 
 use crate::engine::entered;
 use crate::error::{Fail, check};
+use crate::wait;
 use pyo3::prelude::*;
 use std::ffi::{CString, c_void};
 use vgpu_ptx::ast::Item;
@@ -131,6 +132,7 @@ pub fn launch(
     }
     let mut pointers: Vec<u64> = places.iter_mut().map(|place| place.as_mut_ptr() as u64).collect();
     let list = pointers.as_mut_ptr() as u64;
+    wait::started();
     // SAFETY: rules 1 and 2 of `engine`; one pointer per parameter, each to as many bytes as the Python side found the
     // parameter to have; the engine has copied them when the call returns.
     let code = py.detach(|| unsafe {

@@ -8,6 +8,7 @@ mod device;
 mod engine;
 mod error;
 mod kernel;
+mod tensor;
 mod wait;
 
 use pyo3::prelude::*;
@@ -29,4 +30,8 @@ mod module {
     use crate::kernel::{
         compile_cuda, function_attribute, kernels_of, launch, module_function, module_load, module_unload,
     };
+    #[pymodule_export]
+    use crate::tensor::lazy::{fused_launches, set_fusion_threshold, set_lazy};
+    #[pymodule_export]
+    use crate::tensor::{Tensor, einsum, philox, softmax_rows};
 }

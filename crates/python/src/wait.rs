@@ -8,10 +8,13 @@ use crate::engine::{self, Engine};
 use crate::error::{Fail, check};
 use pyo3::prelude::*;
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Whether anything may still run that was started through this module; host access to arrays asks.
+static PENDING: AtomicBool = AtomicBool::new(false);
 /// How long the caller asks by itself first: most kernels are short.
 const SPIN: Duration = Duration::from_micros(20);
 /// How often the caller looks for signals.
@@ -52,6 +55,20 @@ impl What {
             }
         }
     }
+}
+
+/// Something was given to the device that is not waited for.
+pub fn started() {
+    PENDING.store(true, Ordering::Release);
+}
+
+/// Waits for everything that was started here, so that the host may read and write arrays.
+pub fn settle(py: Python<'_>) -> PyResult<()> {
+    if PENDING.load(Ordering::Acquire) {
+        wait(py, What::All)?;
+        PENDING.store(false, Ordering::Release);
+    }
+    Ok(())
 }
 
 /// Waits; a signal's exception ends the waiting.

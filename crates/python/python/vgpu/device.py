@@ -140,6 +140,13 @@ class Device:
         with self:
             copy_in(dst, src, nbytes, None)
 
+    def matmul(self, a: Any, b: Any) -> Any:
+        """The matrix product of two arrays (anything that ``vgpu.asarray`` takes)."""
+        from .creation import asarray
+        from .linalg import matmul
+
+        return matmul(asarray(a), asarray(b))
+
     def memset(self, dst: Memory | int, value: int, nbytes: int | None = None, stream: Stream | None = None) -> None:
         """Fill with a byte and wait for it."""
         if not 0 <= value <= 255:
