@@ -112,9 +112,10 @@ pub fn memcpy(py: Python<'_>, to: u64, from_: u64, bytes: usize, stream: u64) ->
 #[pyfunction]
 pub fn memcpy_async(py: Python<'_>, to: u64, from_: u64, bytes: usize, stream: u64) -> PyResult<()> {
     let engine = entered()?;
-    wait::started();
     // SAFETY: rules 1 and 3 of `engine`: the Python side holds both objects until the stream is waited for.
-    Ok(py.detach(|| check("cuMemcpyAsync", unsafe { (engine.copy_async)(to, from_, bytes, stream) }))?)
+    py.detach(|| check("cuMemcpyAsync", unsafe { (engine.copy_async)(to, from_, bytes, stream) }))?;
+    wait::started();
+    Ok(())
 }
 
 /// Fills with a byte, after what is in the stream; waits for the end.

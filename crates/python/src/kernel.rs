@@ -132,7 +132,6 @@ pub fn launch(
     }
     let mut pointers: Vec<u64> = places.iter_mut().map(|place| place.as_mut_ptr() as u64).collect();
     let list = pointers.as_mut_ptr() as u64;
-    wait::started();
     // SAFETY: rules 1 and 2 of `engine`; one pointer per parameter, each to as many bytes as the Python side found the
     // parameter to have; the engine has copied them when the call returns.
     let code = py.detach(|| unsafe {
@@ -150,5 +149,6 @@ pub fn launch(
             std::ptr::null_mut(),
         )
     });
+    wait::started();
     Ok(check("cuLaunchKernel", code)?)
 }

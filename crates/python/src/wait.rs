@@ -8,13 +8,14 @@ use crate::engine::{self, Engine};
 use crate::error::{Fail, check};
 use pyo3::prelude::*;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Whether anything may still run that was started through this module; host access to arrays asks.
-static PENDING: AtomicBool = AtomicBool::new(false);
+/// How often something was given to the device that was not waited for, and how much of that is known to be done.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+static SETTLED: AtomicU64 = AtomicU64::new(0);
 /// How long the caller asks by itself first: most kernels are short.
 const SPIN: Duration = Duration::from_micros(20);
 /// How often the caller looks for signals.
@@ -57,16 +58,17 @@ impl What {
     }
 }
 
-/// Something was given to the device that is not waited for.
+/// Something was given to the device that is not waited for; said after it was given.
 pub fn started() {
-    PENDING.store(true, Ordering::Release);
+    STARTED.fetch_add(1, Ordering::AcqRel);
 }
 
 /// Waits for everything that was started here, so that the host may read and write arrays.
 pub fn settle(py: Python<'_>) -> PyResult<()> {
-    if PENDING.load(Ordering::Acquire) {
+    let started = STARTED.load(Ordering::Acquire);
+    if SETTLED.load(Ordering::Acquire) < started {
         wait(py, What::All)?;
-        PENDING.store(false, Ordering::Release);
+        SETTLED.fetch_max(started, Ordering::AcqRel);
     }
     Ok(())
 }

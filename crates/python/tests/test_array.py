@@ -115,6 +115,18 @@ def test_deep_graphs_are_cut(fused):
     assert float(total[0]) == 780.0
 
 
+def test_inputs_do_not_live_longer_than_needed(fused):
+    before = vgpu.Device(0).mem_info[0]
+    x = vgpu.zeros(1 << 20)
+    # Ten gigabytes, if results held what they were made of.
+    for i in range(1200):
+        x = x + 1.0
+        if i % 3 == 0:
+            x[0]
+    assert float(x[5]) == 1200.0
+    assert before - vgpu.Device(0).mem_info[0] < 1 << 30
+
+
 def test_eager():
     x = vgpu.ones(5)
     with vgpu.eager():

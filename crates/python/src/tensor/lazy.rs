@@ -65,24 +65,30 @@ pub fn fused_launches() -> usize {
 }
 
 /// What makes a node's elements.
+#[derive(Clone)]
 enum Source {
-    /// It was made with its elements.
-    Given,
     /// One number, as the bits of its type.
     Scalar(u64),
     Cast(Arc<Node>),
     Apply(&'static Known, Vec<Arc<Node>>),
 }
 
+/// How to make a node's elements, and what that reads.
+#[derive(Clone)]
+struct Recipe {
+    source: Source,
+    n_nodes: usize,
+    /// Nodes with elements that it reads; each once.
+    leaves: Vec<Arc<Node>>,
+}
+
 /// An array, or how to make it.
 pub struct Node {
     pub shape: Vec<usize>,
     pub dtype: DType,
-    source: Source,
     value: OnceLock<View>,
-    n_nodes: usize,
-    /// Nodes with elements that it reads; each once.
-    leaves: Vec<Arc<Node>>,
+    /// None once there are elements: what they were made of need not live as long.
+    recipe: Mutex<Option<Recipe>>,
 }
 
 /// A function that fused kernels have, and its name on the host.
@@ -143,18 +149,23 @@ impl Node {
         let value = OnceLock::new();
         let (shape, dtype) = (view.shape.clone(), view.dtype);
         _ = value.set(view);
-        Arc::new(Self { shape, dtype, source: Source::Given, value, n_nodes: 1, leaves: Vec::new() })
+        Arc::new(Self { shape, dtype, value, recipe: Mutex::new(None) })
     }
 
     /// One number.
     pub fn scalar(bits: u64, dtype: DType) -> Arc<Self> {
-        let (shape, value, leaves) = (Vec::new(), OnceLock::new(), Vec::new());
-        Arc::new(Self { shape, dtype, source: Source::Scalar(bits), value, n_nodes: 1, leaves })
+        let recipe = Recipe { source: Source::Scalar(bits), n_nodes: 1, leaves: Vec::new() };
+        Arc::new(Self { shape: Vec::new(), dtype, value: OnceLock::new(), recipe: Mutex::new(Some(recipe)) })
     }
 
     /// Whether it has its elements.
     pub fn is_ready(&self) -> bool {
         self.value.get().is_some()
+    }
+
+    /// How to make it; `None` when it has its elements.
+    fn recipe(&self) -> Option<Recipe> {
+        self.recipe.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A node of operands, evaluated first where the graph would grow too large.
@@ -165,38 +176,42 @@ impl Node {
         operands: &[&Arc<Self>],
         source: Source,
     ) -> PyResult<Arc<Self>> {
-        let mut n_nodes = 1;
-        let mut leaves: Vec<Arc<Self>> = Vec::new();
+        let mut recipe = Recipe { source, n_nodes: 1, leaves: Vec::new() };
+        let read = |recipe: &mut Recipe, leaf: &Arc<Self>| {
+            if !recipe.leaves.iter().any(|known| Arc::ptr_eq(known, leaf)) {
+                recipe.leaves.push(Arc::clone(leaf));
+            }
+        };
         for operand in operands {
-            n_nodes += if operand.is_ready() { 1 } else { operand.n_nodes };
-            let own = std::slice::from_ref(*operand);
-            let found = if operand.is_ready() { own } else { &operand.leaves };
-            for leaf in found {
-                if !leaves.iter().any(|known| Arc::ptr_eq(known, leaf)) {
-                    leaves.push(Arc::clone(leaf));
+            match operand.recipe() {
+                Some(inner) => {
+                    recipe.n_nodes += inner.n_nodes;
+                    inner.leaves.iter().for_each(|leaf| read(&mut recipe, leaf));
+                }
+                None => {
+                    recipe.n_nodes += 1;
+                    read(&mut recipe, operand);
                 }
             }
         }
-        if n_nodes > MOST_NODES || leaves.len() > MOST_LEAVES {
-            for operand in operands.iter().filter(|operand| !matches!(operand.source, Source::Scalar(_))) {
-                evaluate(py, operand)?;
-            }
-            leaves.clear();
-            for operand in operands.iter().filter(|operand| operand.is_ready()) {
-                leaves.push(Arc::clone(operand));
-            }
-            n_nodes = 1 + operands.len();
-        }
-        let at_once = !LAZY.load(Ordering::Acquire);
-        let node = Arc::new(Self { shape, dtype, source, value: OnceLock::new(), n_nodes, leaves });
-        let mut shared = false;
-        for leaf in &node.leaves {
-            if let Some(view) = leaf.value.get() {
-                shared |= view.storage.is_shared();
-                view.storage.add_reader(&node);
+        if recipe.n_nodes > MOST_NODES || recipe.leaves.len() > MOST_LEAVES {
+            recipe.n_nodes = 1 + operands.len();
+            recipe.leaves.clear();
+            for operand in operands {
+                if !matches!(operand.recipe(), Some(Recipe { source: Source::Scalar(_), .. })) {
+                    evaluate(py, operand)?;
+                    read(&mut recipe, operand);
+                }
             }
         }
-        if shared || at_once {
+        let leaves = recipe.leaves.clone();
+        let node = Arc::new(Self { shape, dtype, value: OnceLock::new(), recipe: Mutex::new(Some(recipe)) });
+        let mut at_once = !LAZY.load(Ordering::Acquire);
+        for view in leaves.iter().filter_map(|leaf| leaf.value.get()) {
+            at_once |= view.storage.is_shared();
+            view.storage.add_reader(&node);
+        }
+        if at_once {
             evaluate(py, &node)?;
         }
         Ok(node)
@@ -262,23 +277,43 @@ pub fn evaluate(py: Python<'_>, node: &Arc<Node>) -> PyResult<View> {
     let view = py
         .detach(|| if total < SMALL.load(Ordering::Acquire).max(1) { step_by_step(node) } else { in_one_pass(node) })?;
     // Another thread may have been quicker: its elements are the same.
-    Ok(node.value.get_or_init(|| view).clone())
+    let view = node.value.get_or_init(|| view).clone();
+    *node.recipe.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(view)
+}
+
+/// What a node of a graph was when the graph was looked at.
+enum Found {
+    Ready(View),
+    Made(Source),
+}
+
+/// A node of a graph in order of evaluation.
+struct Visited {
+    node: Arc<Node>,
+    step: Found,
 }
 
 /// The graph under a node in order of evaluation, each node once; nodes with elements are not looked into.
-fn ordered(node: &Arc<Node>) -> Vec<Arc<Node>> {
-    fn visit(node: &Arc<Node>, seen: &mut HashMap<*const Node, ()>, out: &mut Vec<Arc<Node>>) {
+fn ordered(node: &Arc<Node>) -> Vec<Visited> {
+    fn visit(node: &Arc<Node>, seen: &mut HashMap<*const Node, ()>, out: &mut Vec<Visited>) {
         if seen.insert(Arc::as_ptr(node), ()).is_some() {
             return;
         }
-        if !node.is_ready() {
-            match &node.source {
-                Source::Cast(operand) => visit(operand, seen, out),
-                Source::Apply(_, operands) => operands.iter().for_each(|operand| visit(operand, seen, out)),
-                Source::Given | Source::Scalar(_) => {}
-            }
+        let step = match node.recipe() {
+            Some(recipe) => Found::Made(recipe.source),
+            // The elements come before the recipe goes.
+            None => match node.value.get() {
+                Some(view) => Found::Ready(view.clone()),
+                None => return,
+            },
+        };
+        match &step {
+            Found::Made(Source::Cast(operand)) => visit(operand, seen, out),
+            Found::Made(Source::Apply(_, operands)) => operands.iter().for_each(|operand| visit(operand, seen, out)),
+            Found::Made(Source::Scalar(_)) | Found::Ready(_) => {}
         }
-        out.push(Arc::clone(node));
+        out.push(Visited { node: Arc::clone(node), step });
     }
     let mut out = Vec::new();
     visit(node, &mut HashMap::new(), &mut out);
@@ -298,17 +333,16 @@ fn scalar_view(bits: u64, dtype: DType) -> Result<View, Fail> {
 fn step_by_step(node: &Arc<Node>) -> Result<View, Fail> {
     let mut views: HashMap<*const Node, View> = HashMap::new();
     let order = ordered(node);
-    for node in &order {
+    for Visited { node, step } in &order {
         let of = |operand: &Arc<Node>| views[&Arc::as_ptr(operand)].clone();
-        let view = match (node.value.get(), &node.source) {
-            (Some(view), _) => view.clone(),
-            (None, Source::Scalar(bits)) => scalar_view(*bits, node.dtype)?,
-            (None, Source::Cast(operand)) => converted(&of(operand), node.dtype)?,
-            (None, Source::Apply(known, operands)) => {
+        let view = match step {
+            Found::Ready(view) => view.clone(),
+            Found::Made(Source::Scalar(bits)) => scalar_view(*bits, node.dtype)?,
+            Found::Made(Source::Cast(operand)) => converted(&of(operand), node.dtype)?,
+            Found::Made(Source::Apply(known, operands)) => {
                 let operands: Vec<View> = operands.iter().map(of).collect();
                 on_host(known.name, &operands.iter().collect::<Vec<_>>())?
             }
-            (None, Source::Given) => return Err(Fail::Value("an array without elements".to_owned())),
         };
         views.insert(Arc::as_ptr(node), view);
     }
@@ -326,39 +360,33 @@ fn in_one_pass(node: &Arc<Node>) -> Result<View, Fail> {
     let order = ordered(node);
     let out = View::new(node.dtype, &node.shape)?;
     let mut views = Vec::new();
-    for node in &order {
-        if let Some(view) = node.value.get() {
+    for visited in &order {
+        if let Found::Ready(view) = &visited.step {
             views.push(view.broadcast(&out.shape)?);
         }
     }
     let (rows, columns) = rows_and_columns(&out, &mut views)?;
     let (mut leaves, mut inputs, mut nodes) = (Vec::new(), Vec::new(), Vec::new());
     let mut places: HashMap<*const Node, usize> = HashMap::new();
-    let mut views = views.into_iter();
-    for node in &order {
+    let mut next_view = views.iter();
+    for Visited { node, step } in &order {
         let ty = fused_type(node.dtype).ok_or_else(|| Fail::Value(format!("no fused {}", node.dtype.name())))?;
-        let made = if node.is_ready() || matches!(node.source, Source::Scalar(_)) {
-            if let Source::Scalar(bits) = node.source
-                && !node.is_ready()
-            {
-                leaves.push(Leaf::Scalar(ty));
-                inputs.push(Input::Scalar { bits });
-            } else {
-                let view = views.next().ok_or_else(|| Fail::Value("an array without elements".to_owned()))?;
-                let (row, column) = two_strides(&view, rows, columns);
+        let made = match step {
+            Found::Ready(_) => {
+                let view = next_view.next().ok_or_else(|| Fail::Value("an array without elements".to_owned()))?;
+                let (row, column) = two_strides(view, rows, columns);
                 leaves.push(Leaf::Array(ty, if column == 0 { Step::Zero } else { Step::One }));
                 inputs.push(Input::Array { address: view.address(), row, column, size: node.dtype.size() });
-                kept(view);
+                vgpu_fuse::Node::Leaf(leaves.len() - 1)
             }
-            vgpu_fuse::Node::Leaf(leaves.len() - 1)
-        } else {
-            match &node.source {
-                Source::Cast(operand) => vgpu_fuse::Node::Cast(ty, places[&Arc::as_ptr(operand)]),
-                Source::Apply(known, operands) => vgpu_fuse::Node::Apply(
-                    known.op,
-                    operands.iter().map(|operand| places[&Arc::as_ptr(operand)]).collect(),
-                ),
-                Source::Given | Source::Scalar(_) => return Err(Fail::Value("an array without elements".to_owned())),
+            Found::Made(Source::Scalar(bits)) => {
+                leaves.push(Leaf::Scalar(ty));
+                inputs.push(Input::Scalar { bits: *bits });
+                vgpu_fuse::Node::Leaf(leaves.len() - 1)
+            }
+            Found::Made(Source::Cast(operand)) => vgpu_fuse::Node::Cast(ty, places[&Arc::as_ptr(operand)]),
+            Found::Made(Source::Apply(known, operands)) => {
+                vgpu_fuse::Node::Apply(known.op, operands.iter().map(|operand| places[&Arc::as_ptr(operand)]).collect())
             }
         };
         places.insert(Arc::as_ptr(node), nodes.len());
@@ -366,18 +394,9 @@ fn in_one_pass(node: &Arc<Node>) -> Result<View, Fail> {
     }
     let function = kernel(Program { leaves, nodes })?;
     launch(function, &out, rows, columns, &inputs)?;
-    // The inputs' memory is held by the nodes until here.
-    drop(order);
+    // What the launch read, copies included, lives until it has ended.
+    drop((order, views));
     Ok(out)
-}
-
-/// Temporary copies live until the launch that reads them has ended, in this thread.
-fn kept(view: View) {
-    TEMPORARIES.with_borrow_mut(|list| list.push(view));
-}
-
-thread_local! {
-    static TEMPORARIES: std::cell::RefCell<Vec<View>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Cuts the result into rows, so that every input goes along a row by one element or none; inputs that do not are copied.
@@ -522,7 +541,5 @@ fn launch(function: u64, out: &View, rows: usize, columns: usize, inputs: &[Inpu
         }
     }
     // SAFETY: rule 1 of `engine`.
-    let ended = check("cuStreamSynchronize", unsafe { (engine.stream_synchronize)(0) });
-    TEMPORARIES.with_borrow_mut(Vec::clear);
-    ended
+    check("cuStreamSynchronize", unsafe { (engine.stream_synchronize)(0) })
 }

@@ -431,6 +431,8 @@ impl Tensor {
         if buffer.is_null() {
             return Err(PyBufferError::new_err("no place for the buffer"));
         }
+        // SAFETY: the interpreter passes a structure to fill; after an error it must have no object.
+        unsafe { (*buffer).obj = std::ptr::null_mut() };
         let py = slf.py();
         let view = slf.get().view(py)?;
         lazy::before_write(py, &view)?;
