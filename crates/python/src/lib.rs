@@ -33,5 +33,5 @@ mod module {
     #[pymodule_export]
     use crate::tensor::lazy::{fused_launches, set_fusion_threshold, set_lazy};
     #[pymodule_export]
-    use crate::tensor::{Tensor, einsum, philox, softmax_rows};
+    use crate::tensor::{Tensor, conv2d, einsum, entropy_of_transfer, philox, softmax_rows};
 }

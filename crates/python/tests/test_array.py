@@ -266,8 +266,62 @@ def test_einsum_and_networks():
             np.testing.assert_allclose(np.asarray(vgpu.nn.softmax(vgpu.asarray(x), axis=axis)), expected, rtol=tol * 10)
         np.testing.assert_allclose(np.asarray(vgpu.nn.silu(vgpu.asarray(x))), x / (1 + np.exp(-x)), rtol=tol * 10)
         assert (np.asarray(vgpu.nn.relu(vgpu.asarray(x))) == np.maximum(x, 0)).all()
-    with pytest.raises(NotImplementedError, match="conv2d"):
-        vgpu.nn.conv2d(vgpu.asarray(a), vgpu.asarray(b))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_conv2d(layout, dtype):
+    rng = np.random.default_rng(3)
+    stride, padding, dilation, groups = (2, 1), [(1, 2), (0, 1)], (1, 2), 2
+    x, w, b = (rng.standard_normal(n).astype(dtype) for n in [(2, 4, 9, 8), (6, 2, 3, 2), (6,)])
+    padded = np.pad(x, [(0, 0), (0, 0), *padding])
+    rows = (padded.shape[2] - 3) // 2 + 1
+    cols = (padded.shape[3] - 3) // 1 + 1
+    expected = np.zeros((2, 6, rows, cols))
+    for o in range(6):
+        for c in range(2):
+            for i in range(3):
+                for j in range(2):
+                    part = padded[:, (o // 3) * 2 + c, i : i + 2 * rows : 2, 2 * j : 2 * j + cols]
+                    expected[:, o] += part[:, :rows, :cols] * float(w[o, c, i, j])
+    expected += b[None, :, None, None]
+    images = x if layout == "NCHW" else x.transpose(0, 2, 3, 1)
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "layout": layout}
+    found = np.asarray(vgpu.nn.conv2d(vgpu.asarray(images), vgpu.asarray(w), vgpu.asarray(b), **options))
+    found = found if layout == "NCHW" else found.transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == "float32" else 1e-12, atol=1e-5)
+
+
+def test_conv2d_errors():
+    x, w = vgpu.ones((1, 2, 4, 4)), vgpu.ones((1, 2, 3, 3))
+    with pytest.raises(ValueError, match="layout"):
+        vgpu.nn.conv2d(x, w, layout="CHWN")
+    with pytest.raises(TypeError, match="weights of float32"):
+        vgpu.nn.conv2d(x, vgpu.ones((1, 2, 3, 3), dtype=vgpu.float32))
+    with pytest.raises(ValueError):
+        vgpu.nn.conv2d(x, vgpu.ones((1, 3, 3, 3)))
+    with pytest.raises(ValueError):
+        vgpu.nn.conv2d(x, w, stride=0)
+    with pytest.raises(ValueError, match="four dimensions"):
+        vgpu.nn.conv2d(x[0, ...], w)
+    assert vgpu.nn.conv2d(x, w).tolist() == [[[[18.0, 18.0], [18.0, 18.0]]]]
+
+
+def test_transfer_entropy():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(3000)
+    y = np.zeros(3000)
+    for t in range(1, 3000):
+        y[t] = 0.5 * y[t - 1] + 0.8 * x[t - 1] + 0.3 * rng.standard_normal()
+    forward, back = vgpu.signal.transfer_entropy(x, y), vgpu.signal.transfer_entropy(vgpu.asarray(y), x)
+    # The exact value for Gaussian noise is ln(1 + (0.8 / 0.3)^2) / 2 = 1.046.
+    assert abs(forward - 1.046) < 0.1 and abs(back) < 0.05
+    found = vgpu.signal.transfer_entropy(x, y, surrogates=9, seed=2)
+    assert found.value == forward and len(found.surrogates) == 9 and found.p_value == 0.1
+    with pytest.raises(ValueError, match="k: found 0"):
+        vgpu.signal.transfer_entropy(x, y, k=0)
+    with pytest.raises(ValueError):
+        vgpu.signal.transfer_entropy(x, y[:-1])
 
 
 def test_workloads():

@@ -7,7 +7,7 @@ the Python Array API standard 2025.12. Element-wise functions are put off, and a
 
 import math as _math
 
-from . import fft, linalg, nn, random
+from . import fft, linalg, nn, random, signal
 from ._vgpu import Error, fused_launches
 from .array import Array, eager, fusion_threshold
 from .creation import (

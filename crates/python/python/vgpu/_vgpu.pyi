@@ -69,6 +69,25 @@ class Tensor:
 
 def einsum(text: str, operands: list[Any]) -> Tensor: ...
 def philox(kind: str, seed: int, sequence: int, at: int, n: int) -> Tensor: ...
+def conv2d(
+    input: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    channels_last: bool,
+    stride: list[int],
+    padding: list[list[int]],
+    dilation: list[int],
+    groups: int,
+) -> Tensor: ...
+def entropy_of_transfer(
+    source: Tensor,
+    target: Tensor,
+    k: int,
+    histories: tuple[int, int],
+    step: int,
+    n_surrogates: int,
+    seed: int,
+) -> tuple[float, list[float]]: ...
 def softmax_rows(tensor: Tensor) -> Tensor: ...
 def set_lazy(on: bool) -> bool: ...
 def set_fusion_threshold(elements: int) -> int: ...

@@ -13,8 +13,11 @@ pub mod lazy;
 mod order;
 mod product;
 mod reduce;
+mod routines;
 mod storage;
 mod walk;
+
+pub use routines::{conv2d, entropy_of_transfer, philox, softmax_rows};
 
 use crate::error::Fail;
 use crate::wait;
@@ -488,42 +491,6 @@ struct Lists {
 pub fn einsum(py: Python<'_>, text: &str, operands: Vec<PyRef<'_, Tensor>>) -> PyResult<Tensor> {
     let views = operands.iter().map(|operand| operand.view(py)).collect::<PyResult<Vec<_>>>()?;
     Ok(Tensor::given(py.detach(|| factor::contract(text, &views))?))
-}
-
-/// Random numbers: `kind` is "uniform" in (0, 1], "normal", or "words" (uint32), from place `at` of a Philox sequence on.
-#[pyfunction]
-pub fn philox(py: Python<'_>, kind: &str, seed: u64, sequence: u64, at: u64, n: usize) -> PyResult<Tensor> {
-    let philox = vgpu_num::random::Philox::new(seed, sequence);
-    let dtype = if kind == "words" { DType::U32 } else { DType::F32 };
-    let view = py.detach(|| View::new(dtype, &[n]))?;
-    // SAFETY: rules 1 to 3 of `storage`: a plain array that was made here, of these types.
-    py.detach(|| unsafe {
-        match kind {
-            "words" => philox.words(at, view.slice_mut(), walk::pool()),
-            "uniform" => philox.uniform_f32(at, view.slice_mut(), walk::pool()),
-            "normal" => philox.normal_f32(at, view.slice_mut(), walk::pool())?,
-            other => return Err(Fail::Value(format!("kind of random numbers: found \"{other}\""))),
-        }
-        Ok(())
-    })?;
-    Ok(Tensor::given(view))
-}
-
-/// Softmax or layer normalisation of the rows of a float32 array, in a new array.
-#[pyfunction]
-pub fn softmax_rows(py: Python<'_>, tensor: PyRef<'_, Tensor>) -> PyResult<Tensor> {
-    let view = tensor.view(py)?;
-    let out = py.detach(|| {
-        if view.dtype != DType::F32 {
-            return Err(Fail::Value(format!("expected float32, found {}", view.dtype.name())));
-        }
-        let out = walk::converted(&view, DType::F32)?;
-        let cols = view.shape.last().copied().unwrap_or(1);
-        // SAFETY: rules 1 to 3 of `storage`: a plain array that was made here.
-        vgpu_num::rows::softmax(unsafe { out.slice_mut() }, cols, walk::pool())?;
-        Ok(out)
-    })?;
-    Ok(Tensor::given(out))
 }
 
 const _: () = assert!(size_of::<Bool>() == 1);
