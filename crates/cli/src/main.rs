@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod checkpoint;
 mod dump;
 mod info;
 mod program;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::Options),
     /// List everything that is wrong in a PTX or CUDA C++ file.
     Check(check::Options),
+    /// Check a checkpoint file and list what it holds.
+    Checkpoint(checkpoint::Options),
     /// Show a file at a stage of compilation.
     Dump(dump::Options),
     /// Run a program as `vgpu run --` does, and record every API call and what the device did.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(options) => run::run(options, cli.json),
         Command::Check(options) => check::check(options, cli.json),
+        Command::Checkpoint(options) => checkpoint::checkpoint(options, cli.json),
         Command::Dump(options) => dump::dump(options, cli.json),
         Command::Info => info::info(cli.json),
         Command::Trace(options) => trace::trace(options),

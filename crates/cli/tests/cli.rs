@@ -338,3 +338,31 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(output.status.code(), Some(141));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn a_checkpoint_file_is_checked_and_listed() {
+    use vgpu::checkpoint::{Section, Store};
+    let folder = Folder::new("checkpoint");
+    let path = folder.0.join("state");
+    let mut store = Store::open(&path).expect("the temporary folder can be written");
+    let sections = [Section { name: "extra step".to_owned(), bytes: 70_000 }];
+    let saved = store.save(&sections, |_, at, to| {
+        to.iter_mut().zip(at..).for_each(|(byte, at)| *byte = (at % 253) as u8);
+        Ok(())
+    });
+    saved.expect("the disk has room");
+    let name = path.to_str().expect("the path is UTF-8");
+    let output = vgpu(&["checkpoint", name]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.starts_with("checkpoint 0: 1 sections, 70000 bytes, all intact"), "{text}");
+    let value: Value =
+        serde_json::from_slice(&vgpu(&["--json", "checkpoint", name]).stdout).expect("standard output is JSON");
+    assert_eq!(value["sections"][0]["bytes"], 70_000);
+
+    let mut bytes = std::fs::read(&path).expect("it was written");
+    bytes[5000] ^= 1;
+    let damaged = folder.file("damaged", bytes);
+    let output = vgpu(&["checkpoint", damaged.to_str().expect("the path is UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("is damaged: section \"extra step\""), "{said}");
+}

@@ -258,7 +258,7 @@ impl From<&Error> for Status {
             Error::StackOverflow { .. } => Self::HARDWARE_STACK_ERROR,
             Error::BadCall { .. } => Self::INVALID_PC,
             Error::Code { .. } => Self::UNKNOWN,
-            Error::System { .. } => Self::OPERATING_SYSTEM,
+            Error::System { .. } | Error::Checkpoint { .. } => Self::OPERATING_SYSTEM,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::exec::copy;
 use crate::heap::DeviceHeap;
 use crate::memory::{DevicePtr, MemoryInfo, Pinned};
+use crate::module::ModuleShared;
 use crate::stream::{Stream, StreamClass, StreamShared};
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -41,6 +42,7 @@ pub(crate) struct ContextShared {
     streams: Mutex<Vec<Weak<StreamShared>>>,
     /// Allocations that belong to this context.
     owned: Mutex<HashSet<DevicePtr>>,
+    modules: Mutex<Vec<Weak<ModuleShared>>>,
     in_flight: AtomicUsize,
     /// Addresses to free when nothing is in flight.
     deferred: Mutex<Vec<DevicePtr>>,
@@ -71,6 +73,7 @@ impl ContextShared {
             has_blocking: AtomicBool::new(false),
             streams: Mutex::default(),
             owned: Mutex::default(),
+            modules: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             deferred: Mutex::default(),
             has_deferred: AtomicBool::new(false),
@@ -149,6 +152,44 @@ impl ContextShared {
             self.free_deferred();
         }
         Ok(())
+    }
+
+    /// Notes a module, for checkpoints.
+    pub(crate) fn add_module(&self, module: &Arc<ModuleShared>) {
+        let mut modules = lock(&self.modules);
+        modules.retain(|module| module.strong_count() > 0);
+        modules.push(Arc::downgrade(module));
+    }
+
+    /// The modules that are alive, in the order in which they were loaded.
+    pub(crate) fn modules(&self) -> Vec<Arc<ModuleShared>> {
+        lock(&self.modules).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Addresses and sizes of its allocations, in rising order.
+    pub(crate) fn owned_memory(&self) -> Vec<(u64, u64)> {
+        let owned = lock(&self.owned).clone();
+        let mut memory: Vec<(u64, u64)> =
+            owned.iter().filter_map(|&address| self.device.memory().lookup(address)).map(|(at, n)| (at.0, n)).collect();
+        memory.sort_unstable();
+        memory
+    }
+
+    /// Allocates memory at given addresses.
+    pub(crate) fn place(&self, memory: &[(u64, u64)]) -> Result<(), Error> {
+        self.device.memory().place(memory)?;
+        lock(&self.owned).extend(memory.iter().map(|&(address, _)| DevicePtr(address)));
+        Ok(())
+    }
+
+    /// Whether an allocation begins at the address and belongs to this context.
+    pub(crate) fn owns(&self, address: DevicePtr) -> bool {
+        lock(&self.owned).contains(&address)
+    }
+
+    /// Whether kernels have used device `malloc`.
+    pub(crate) fn has_heap(&self) -> bool {
+        lock(&self.heap).is_some()
     }
 
     pub(crate) fn pin(&self, address: DevicePtr, bytes: u64) -> Result<Pinned, Error> {

@@ -210,6 +210,12 @@ pub enum Error {
         /// What its blocks do.
         why: &'static str,
     },
+    /// A context could not be saved or restored.
+    #[error("checkpoint: {message}")]
+    Checkpoint {
+        /// What is wrong: with the context, the file or the addresses.
+        message: String,
+    },
     /// Elapsed time between events of which one was never recorded or is not complete.
     #[error("the event is {state}; elapsed time needs two completed events")]
     EventNotReady {
@@ -354,7 +360,10 @@ impl Error {
             | Self::SplitDevices { .. }
             | Self::NotSplittable { .. }
             | Self::Setting(_) => Fault::Caller,
-            Self::CooperativeTooLarge { .. } | Self::OutOfMemory { .. } | Self::System { .. } => Fault::Limit,
+            Self::CooperativeTooLarge { .. }
+            | Self::OutOfMemory { .. }
+            | Self::Checkpoint { .. }
+            | Self::System { .. } => Fault::Limit,
             Self::IllegalAddress { .. }
             | Self::MisalignedAddress { .. }
             | Self::IllegalInstruction { .. }

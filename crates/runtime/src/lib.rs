@@ -7,6 +7,7 @@
 //! The safe and typed form of all this, with an example, is the crate `vgpu`.
 #![deny(unsafe_code)]
 
+mod checkpoint;
 mod compiler;
 mod context;
 mod device;
@@ -38,6 +39,7 @@ mod exec;
 
 pub use account::{ProcessUse, processes};
 pub use cache::DEFAULT_CACHE_BYTES;
+pub use checkpoint::{Extra, Periodic, Restored};
 pub use compiler::{CompileCounts, Compiler};
 pub use context::{Context, PrintSink};
 pub use device::{

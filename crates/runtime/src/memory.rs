@@ -322,6 +322,63 @@ impl DeviceMemory {
         }
     }
 
+    /// Allocates memory at given addresses, all of it or none. `memory` is addresses and sizes in rising order.
+    pub(crate) fn place(&self, memory: &[(u64, u64)]) -> Result<(), Error> {
+        let refused = |at: u64, why: &str| Error::Checkpoint {
+            message: format!("memory at {at:#x} cannot be had at its address: {why}"),
+        };
+        let granule = PAGE;
+        let base = self.range.base();
+        let mut state = self.lock();
+        // Whole pages; what lies on one page is taken together. A page behind large ones stays closed.
+        let mut pieces: Vec<(u64, u64)> = Vec::new();
+        let (mut end, mut total) = (0, 0u64);
+        for &(address, bytes) in memory {
+            let class = class_of(bytes);
+            let offset = address.wrapping_sub(base);
+            let inside = offset < self.range.len() && class < self.range.len() - offset;
+            if !inside || address < end || !address.is_multiple_of(ALIGN) {
+                let first = format!("device memory begins at {base:#x}");
+                return Err(refused(address, if inside { "it overlaps with another allocation" } else { &first }));
+            }
+            end = address + class;
+            total = total.saturating_add(class);
+            let first = offset / granule * granule;
+            let guard = if class > SMALL_LIMIT { granule } else { 0 };
+            let last = (offset + class).next_multiple_of(granule) + guard;
+            match pieces.last_mut() {
+                Some((_, until)) if first <= *until => *until = last.max(*until),
+                _ => pieces.push((first, last)),
+            }
+        }
+        if total > self.capacity - state.used {
+            return Err(Error::OutOfMemory {
+                requested: total,
+                free: self.capacity - state.used,
+                total: self.capacity,
+            });
+        }
+        for (idx, &(first, last)) in pieces.iter().enumerate() {
+            if !take_exactly(&mut state, first, last - first, self.range.len()) {
+                pieces[..idx].iter().for_each(|(first, last)| give_addresses(&mut state, *first, last - first));
+                return Err(refused(base + first, "it is in use"));
+            }
+        }
+        for (idx, &(address, bytes)) in memory.iter().enumerate() {
+            let offset = address - base;
+            let first = offset / granule * granule;
+            let class = class_of(bytes);
+            if let Err(error) = self.range.commit(first, (offset + class).next_multiple_of(granule) - first) {
+                memory[..idx].iter().for_each(|(address, _)| self.release(&mut state, *address));
+                return Err(error);
+            }
+            state.used += class;
+            state.entries.insert(address, Entry { bytes, class, pins: 0, freed: false });
+        }
+        state.peak = state.peak.max(state.used);
+        Ok(())
+    }
+
     /// Start and size of the live allocation that contains `address`.
     pub(crate) fn lookup(&self, address: DevicePtr) -> Option<(DevicePtr, u64)> {
         let state = self.lock();
@@ -375,6 +432,29 @@ fn take_addresses(state: &mut State, len: u64, align: u64, limit: u64, base: u64
     }
     state.next = end;
     Some(offset)
+}
+
+/// Takes `len` bytes of addresses at `offset`, if they are free.
+fn take_exactly(state: &mut State, offset: u64, len: u64, limit: u64) -> bool {
+    let end = offset + len;
+    if offset >= state.next && end <= limit {
+        if offset > state.next {
+            let gap = state.next;
+            give_addresses(state, gap, offset - gap);
+        }
+        state.next = end;
+        return true;
+    }
+    let hole = state.holes.range(..=offset).next_back().map(|(&start, &size)| (start, start + size));
+    let Some((start, until)) = hole.filter(|(_, until)| end <= *until) else { return false };
+    state.holes.remove(&start);
+    if start < offset {
+        state.holes.insert(start, offset - start);
+    }
+    if end < until {
+        state.holes.insert(end, until - end);
+    }
+    true
 }
 
 /// Makes addresses free again and joins neighbouring holes.

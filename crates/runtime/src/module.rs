@@ -15,6 +15,8 @@ pub(crate) struct ModuleShared {
     context: Arc<ContextShared>,
     ir: ir::Module,
     fingerprint: [u8; 32],
+    /// What it was loaded from; `None` when it was made from IR.
+    texts: Option<Vec<Box<str>>>,
     /// Generic address of each variable by `VarId`; 0 for `.shared` ones.
     symbols: Arc<[u64]>,
     kernels: Vec<Arc<KernelShared>>,
@@ -33,6 +35,11 @@ impl ModuleShared {
 
     pub(crate) const fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+
+    /// The texts it was loaded from; `None` when it was made from IR.
+    pub(crate) fn texts(&self) -> Option<&[Box<str>]> {
+        self.texts.as_deref()
     }
 
     pub(crate) const fn symbols(&self) -> &Arc<[u64]> {
@@ -89,27 +96,29 @@ impl fmt::Write for HashText {
     }
 }
 
-impl Module {
-    /// Loads PTX text.
-    ///
-    /// # Errors
-    /// [`Error::Load`] with all diagnostics; [`Error::UndefinedVariable`]; [`Error::OutOfMemory`]; the sticky error.
-    pub fn load(context: &Context, text: &str) -> Result<Self, Error> {
+/// What a module is made from.
+struct Source {
+    ir: ir::Module,
+    fingerprint: [u8; 32],
+    lines: Option<LineMap>,
+    texts: Option<Vec<Box<str>>>,
+}
+
+impl Source {
+    fn read_one(text: &str) -> Result<Self, Error> {
         let ir = vgpu_ptx::load(text).map_err(Error::Load)?;
-        Self::place(context, ir, blake3::hash(text.as_bytes()).into(), Some(LineMap::new(text)))
+        let fingerprint = blake3::hash(text.as_bytes()).into();
+        Ok(Self { ir, fingerprint, lines: Some(LineMap::new(text)), texts: Some(vec![text.into()]) })
     }
 
-    /// Loads several PTX texts as one module: extern names of one are found in the others.
-    ///
-    /// # Errors
-    /// As [`Self::load`]; [`Error::Link`].
-    pub fn load_linked(context: &Context, texts: &[&str]) -> Result<Self, Error> {
+    fn read_linked(texts: &[&str]) -> Result<Self, Error> {
         // One text goes through the linker only when it has names for it to find.
         if let [text] = texts
             && !text.contains(".extern .func")
         {
-            return Self::load(context, text);
+            return Self::read_one(text);
         }
+        let kept = Some(texts.iter().map(|text| Box::from(*text)).collect());
         let mut hash = blake3::Hasher::new();
         let mut parts = Vec::with_capacity(texts.len());
         for text in texts {
@@ -117,8 +126,50 @@ impl Module {
             hash.update(text.as_bytes());
             parts.push(vgpu_ptx::load(text).map_err(Error::Load)?);
         }
-        let linked = vgpu_ptx::link(parts).map_err(|error| Error::Link { message: error.to_string() })?;
-        Self::place(context, linked, hash.finalize().into(), None)
+        let ir = vgpu_ptx::link(parts).map_err(|error| Error::Link { message: error.to_string() })?;
+        Ok(Self { ir, fingerprint: hash.finalize().into(), lines: None, texts: kept })
+    }
+}
+
+impl Module {
+    /// Loads PTX text.
+    ///
+    /// # Errors
+    /// [`Error::Load`] with all diagnostics; [`Error::UndefinedVariable`]; [`Error::OutOfMemory`]; the sticky error.
+    pub fn load(context: &Context, text: &str) -> Result<Self, Error> {
+        Self::place(context, Source::read_one(text)?, None)
+    }
+
+    /// Loads several PTX texts as one module: extern names of one are found in the others.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`Error::Link`].
+    pub fn load_linked(context: &Context, texts: &[&str]) -> Result<Self, Error> {
+        Self::place(context, Source::read_linked(texts)?, None)
+    }
+
+    /// Loads the texts of a module that was saved, whose variables are in memory already, at `symbols`.
+    pub(crate) fn restore(
+        context: &Context,
+        texts: &[impl AsRef<str>],
+        fingerprint: &str,
+        symbols: &[u64],
+    ) -> Result<Self, Error> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let source = match texts[..] {
+            [text] if hex(blake3::hash(text.as_bytes()).as_bytes()) == fingerprint => Source::read_one(text)?,
+            _ => Source::read_linked(&texts)?,
+        };
+        let refused = |message: &str| Error::Checkpoint { message: message.to_owned() };
+        if hex(&source.fingerprint) != fingerprint {
+            return Err(refused("a module's text has another hash than was saved with it"));
+        }
+        let owned = |address: &u64| *address == 0 || context.shared.owns(DevicePtr(*address));
+        if symbols.len() != source.ir.variables.len() || !symbols.iter().all(owned) {
+            return Err(refused("a module's variables are not where they were saved"));
+        }
+        Self::place(context, source, Some(symbols.to_vec()))
     }
 
     /// Takes a module in IR form.
@@ -129,29 +180,39 @@ impl Module {
         let mut hash = HashText(blake3::Hasher::new());
         // Hashing cannot fail.
         let _ = write!(hash, "{ir:?}");
-        Self::place(context, ir, hash.0.finalize().into(), None)
+        let source = Source { ir, fingerprint: hash.0.finalize().into(), lines: None, texts: None };
+        Self::place(context, source, None)
     }
 
-    fn place(context: &Context, ir: ir::Module, fingerprint: [u8; 32], lines: Option<LineMap>) -> Result<Self, Error> {
+    /// Makes a module ready; its variables get memory and contents unless they have them.
+    fn place(context: &Context, source: Source, placed: Option<Vec<u64>>) -> Result<Self, Error> {
+        let Source { ir, fingerprint, lines, texts } = source;
         let shared = &context.shared;
         shared.check()?;
-        let mut symbols = vec![0u64; ir.variables.len()];
-        let placed = place_variables(shared, &ir, &mut symbols);
-        if let Err(error) = placed {
-            for &address in symbols.iter().filter(|address| **address != 0) {
-                // Allocated above by this very call.
-                let _ = shared.release(DevicePtr(address));
+        let symbols = match placed {
+            Some(symbols) => symbols,
+            None => {
+                let mut symbols = vec![0u64; ir.variables.len()];
+                if let Err(error) = place_variables(shared, &ir, &mut symbols) {
+                    for &address in symbols.iter().filter(|address| **address != 0) {
+                        // Allocated above by this very call.
+                        let _ = shared.release(DevicePtr(address));
+                    }
+                    return Err(error);
+                }
+                symbols
             }
-            return Err(error);
-        }
+        };
         let kernels = ir.functions.iter_enumerated();
         let kernels = kernels
             .filter(|(_, function)| function.kind == ir::FunctionKind::Kernel && !function.is_declaration())
             .map(|(id, function)| Arc::new(KernelShared::new(id, function)))
             .collect();
-        let shared =
-            ModuleShared { context: Arc::clone(shared), ir, fingerprint, symbols: symbols.into(), kernels, lines };
-        Ok(Self { shared: Arc::new(shared) })
+        let owner = Arc::clone(shared);
+        let symbols = symbols.into();
+        let module = Arc::new(ModuleShared { context: owner, ir, fingerprint, texts, symbols, kernels, lines });
+        shared.add_module(&module);
+        Ok(Self { shared: module })
     }
 
     /// The module's IR.

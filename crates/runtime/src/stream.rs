@@ -18,7 +18,7 @@ use crate::memory::DevicePtr;
 use crate::pool::Job;
 use crate::transfer::{Fill, Transfer};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,8 @@ pub(crate) struct StreamShared {
     idle: Condvar,
     /// Operations enqueued and not done.
     pending: AtomicUsize,
+    /// Operations done.
+    position: AtomicU64,
 }
 
 /// A host function as a job of one participant.
@@ -106,7 +108,7 @@ impl Job for HostTask {
 impl StreamShared {
     pub(crate) fn new(context: Arc<ContextShared>, class: StreamClass, priority: i32) -> Arc<Self> {
         let (state, idle, pending) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
-        Arc::new(Self { context, class, priority, state, idle, pending })
+        Arc::new(Self { context, class, priority, state, idle, pending, position: AtomicU64::new(0) })
     }
 
     pub(crate) const fn class(&self) -> StreamClass {
@@ -124,6 +126,14 @@ impl StreamShared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_position(&self, position: u64) {
+        self.position.store(position, Ordering::Relaxed);
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -197,6 +207,7 @@ impl StreamShared {
 
     /// An operation has ended; its effects are visible to who sees the counter.
     pub(crate) fn operation_done(&self) {
+        self.position.fetch_add(1, Ordering::Relaxed);
         self.pending.fetch_sub(1, Ordering::AcqRel);
         self.context.operation_done();
     }
@@ -279,6 +290,11 @@ impl Stream {
     pub fn is_idle(&self) -> bool {
         self.shared.is_idle()
             && (self.shared.class != StreamClass::Legacy || self.shared.others().iter().all(|other| other.is_idle()))
+    }
+
+    /// Operations that it has ended since it was made; a restored stream goes on from where it was saved.
+    pub fn position(&self) -> u64 {
+        self.shared.position()
     }
 
     /// How it is ordered with other streams.

@@ -55,11 +55,12 @@ pub use bytemuck::Pod;
 pub use kernel::{ArgumentList, Kernel, KernelArg, KernelArgs, Value};
 pub use module::Module;
 pub use shared_buffer::SharedBuffer;
+pub use vgpu_mem::checkpoint;
 pub use vgpu_ptx::ir;
 pub use vgpu_runtime::{
     CachePolicy, CompileCounts, Compiler, Context, Device, DeviceConfig, DeviceProperties, DevicePtr, Error, Event,
-    Fault, KernelAttributes, LaunchConfig, MemoryInfo, PrintSink, ProcessUse, Replicated, SplitDevice, SplitLaunch,
-    SplitPart, Stream, Traffic, processes,
+    Extra, Fault, KernelAttributes, LaunchConfig, MemoryInfo, Periodic, PrintSink, ProcessUse, Replicated, Restored,
+    SplitDevice, SplitLaunch, SplitPart, Stream, Traffic, processes,
 };
 pub use vgpu_types::{Diagnostic, Dim3, LineMap, Severity, Span};
 

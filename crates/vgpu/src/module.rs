@@ -10,6 +10,13 @@ pub struct Module {
     inner: vgpu_runtime::Module,
 }
 
+impl From<vgpu_runtime::Module> for Module {
+    /// A module that was restored with its context ([`crate::Restored`]).
+    fn from(inner: vgpu_runtime::Module) -> Self {
+        Self { inner }
+    }
+}
+
 impl Module {
     /// Loads PTX text.
     ///

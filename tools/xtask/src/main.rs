@@ -107,6 +107,8 @@ pub enum SoakPart {
     Kernels,
     /// Memory over ten million launches.
     Launches,
+    /// A process that writes checkpoints, killed a hundred times.
+    Checkpoints,
 }
 
 impl Suite {

@@ -92,6 +92,10 @@ pub fn soak(minutes: u64, only: Option<SoakPart>, seed: Option<u64>, megabytes: 
     if wanted(SoakPart::Kernels) {
         filetests(&["ptxgen"])?;
     }
+    if wanted(SoakPart::Checkpoints) {
+        let kills = ["test", "--release", "--quiet", "--package", "vgpu-mem", "--test", "checkpoint", "killed"];
+        shell::run(shell::cargo().args(kills).env("VGPU_TEST_KILLS", "100"))?;
+    }
     if wanted(SoakPart::Launches) {
         let growth = ["--package", "bench", "--", "launch", "--only", "growth", "--launches", "10000000"];
         shell::run(shell::cargo().args(["run", "--release", "--quiet"]).args(growth))?;

@@ -16,6 +16,13 @@ fn failed(what: &'static str) -> Error {
     Error::System { what, reason: io::Error::last_os_error().to_string() }
 }
 
+/// Address spaces of devices begin here when they can, one after the other, so that addresses are the same in every process and
+/// memory can be restored at those it had. No system puts programs, libraries or stacks there.
+const PREFERRED: u64 = 0x2000_0000_0000;
+const N_PREFERRED: u64 = 16;
+/// Size of a device's address space.
+const LARGE: u64 = 1 << 40;
+
 /// Reserved address space.
 #[derive(Debug)]
 pub(crate) struct Range {
@@ -27,6 +34,23 @@ impl Range {
     /// Reserves `len` bytes (a multiple of the page size) without access and without memory behind them.
     pub(crate) fn reserve(len: u64) -> Result<Self, Error> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        if len == LARGE {
+            for idx in 0..N_PREFERRED {
+                let wanted = PREFERRED + idx * LARGE;
+                let flags = flags | libc::MAP_FIXED_NOREPLACE;
+                // SAFETY: a new anonymous mapping that replaces nothing: the system refuses when something is there.
+                let base =
+                    unsafe { libc::mmap(wanted as *mut libc::c_void, len as usize, libc::PROT_NONE, flags, -1, 0) };
+                if base == wanted as *mut libc::c_void {
+                    return Ok(Self { base: wanted, len });
+                }
+                if base != libc::MAP_FAILED {
+                    // An old system took the address for a hint.
+                    // SAFETY: this mapping was made a moment ago and nobody knows of it.
+                    unsafe { libc::munmap(base, len as usize) };
+                }
+            }
+        }
         // SAFETY: a new anonymous mapping at an address the system chooses touches nothing that exists.
         let base = unsafe { libc::mmap(ptr::null_mut(), len as usize, libc::PROT_NONE, flags, -1, 0) };
         if base == libc::MAP_FAILED {
