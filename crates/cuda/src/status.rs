@@ -243,7 +243,7 @@ impl From<&Error> for Status {
             | Error::Setting(_) => Self::INVALID_VALUE,
             Error::NotSplittable { .. } => Self::NOT_SUPPORTED,
             Error::CooperativeTooLarge { .. } => Self::COOPERATIVE_LAUNCH_TOO_LARGE,
-            Error::OutOfMemory { .. } => Self::OUT_OF_MEMORY,
+            Error::OutOfMemory { .. } | Error::Memory(_) => Self::OUT_OF_MEMORY,
             Error::ForeignContext { .. } => Self::INVALID_HANDLE,
             Error::EventNotReady { state: "not recorded" } => Self::INVALID_HANDLE,
             Error::EventNotReady { .. } => Self::NOT_READY,

@@ -364,6 +364,14 @@ impl Context {
         self.shared.device.memory().lookup(address)
     }
 
+    /// Asks for a range of device memory to be fetched where a memory budget has sent it elsewhere. Only a hint: nothing
+    /// depends on it.
+    pub fn prefetch(&self, address: DevicePtr, bytes: u64) {
+        if let Some(pager) = self.shared.device.memory().pager() {
+            pager.prefetch(address.0, bytes);
+        }
+    }
+
     /// How much device memory there is and how much is in use.
     pub fn memory_info(&self) -> MemoryInfo {
         self.shared.device.memory().info()
@@ -375,8 +383,7 @@ impl Context {
     /// The sticky error; [`Error::InvalidAddress`].
     pub fn copy_to_device(&self, to: DevicePtr, from: &[u8]) -> Result<(), Error> {
         self.synchronize()?;
-        copy::to_device(&self.shared.pin(to, from.len() as u64)?, from);
-        Ok(())
+        copy::to_device(&self.shared.pin(to, from.len() as u64)?, from)
     }
 
     /// Waits for all streams, then copies device memory to the host.
@@ -385,8 +392,7 @@ impl Context {
     /// The sticky error; [`Error::InvalidAddress`].
     pub fn copy_to_host(&self, to: &mut [u8], from: DevicePtr) -> Result<(), Error> {
         self.synchronize()?;
-        copy::from_device(to, &self.shared.pin(from, to.len() as u64)?);
-        Ok(())
+        copy::from_device(to, &self.shared.pin(from, to.len() as u64)?)
     }
 
     /// Waits for all streams, then copies within device memory; the ranges may overlap.
@@ -395,8 +401,7 @@ impl Context {
     /// The sticky error; [`Error::InvalidAddress`].
     pub fn copy_within_device(&self, to: DevicePtr, from: DevicePtr, bytes: u64) -> Result<(), Error> {
         self.synchronize()?;
-        copy::within_device(&self.shared.pin(to, bytes)?, &self.shared.pin(from, bytes)?);
-        Ok(())
+        copy::within_device(&self.shared.pin(to, bytes)?, &self.shared.pin(from, bytes)?)
     }
 
     /// Waits for all streams, then fills device memory with a repeated pattern of 1, 2 or 4 bytes.
@@ -405,8 +410,7 @@ impl Context {
     /// The sticky error; [`Error::InvalidAddress`].
     pub fn fill(&self, to: DevicePtr, bytes: u64, pattern: &[u8]) -> Result<(), Error> {
         self.synchronize()?;
-        copy::fill(&self.shared.pin(to, bytes)?, pattern);
-        Ok(())
+        copy::fill(&self.shared.pin(to, bytes)?, pattern)
     }
 
     /// Waits for all streams.

@@ -3,7 +3,8 @@
 //! Model. A [`Device`] is made once and shared; everything made on it keeps it alive. [`Device::shared`] is the one a
 //! process normally uses. Settings come from a [`DeviceConfig`], which by default follows the environment:
 //! `VGPU_WORKERS`, `VGPU_PIN`, `VGPU_MEMORY_BYTES`, `VGPU_CC`, `VGPU_LAUNCH_TIMEOUT_MS`, `VGPU_MAX_ISA`, `VGPU_CACHE`, `VGPU_CACHE_DIR`,
-//! `VGPU_CACHE_BYTES`. `VGPU_DEVICES` makes several devices of one machine (`devices`).
+//! `VGPU_CACHE_BYTES`; and for memory larger than a budget `VGPU_MEMORY_BUDGET`, `VGPU_MEMORY_PACKED`, `VGPU_SPILL_DIR`,
+//! `VGPU_SPILL_BYTES`. `VGPU_DEVICES` makes several devices of one machine (`devices`).
 
 use crate::account::Account;
 use crate::cache::{CodeCache, DEFAULT_CACHE_BYTES};
@@ -14,6 +15,7 @@ use crate::exec::os;
 use crate::exec::scratch::WindowPool;
 use crate::jit::JitCompiler;
 use crate::memory::{DeviceMemory, DevicePtr, MemoryInfo};
+use crate::paged::MemoryBudget;
 use crate::pool::{Placement, Pool};
 use crate::split::SpeedBook;
 use crate::watchdog::Watchdog;
@@ -65,6 +67,8 @@ pub struct DeviceConfig {
     pub label: String,
     /// Device memory.
     pub memory_bytes: u64,
+    /// Memory that device memory may take; what is beyond goes to compressed memory and disk. `None` for no bound.
+    pub memory_budget: Option<MemoryBudget>,
     /// What the device claims to be.
     pub compute_capability: (u32, u32),
     /// Limit of launches that set none; `None` for no limit.
@@ -82,6 +86,7 @@ impl std::fmt::Debug for DeviceConfig {
         f.debug_struct("DeviceConfig")
             .field("n_workers", &self.n_workers)
             .field("memory_bytes", &self.memory_bytes)
+            .field("memory_budget", &self.memory_budget)
             .field("target", &self.target)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
@@ -112,6 +117,36 @@ fn cache_policy() -> Result<CachePolicy, Error> {
     Ok(dir.map_or(CachePolicy::Off, |dir| CachePolicy::Directory(dir, bytes)))
 }
 
+const BYTES_ACCEPTED: &str = "a number of bytes, with K, M, G or T for powers of 1024";
+
+fn bytes_of(text: &str) -> Option<u64> {
+    let unit = text.chars().last()?.to_ascii_uppercase();
+    let shift = match unit {
+        'K' => 10,
+        'M' => 20,
+        'G' => 30,
+        'T' => 40,
+        _ => return text.parse().ok(),
+    };
+    text[..text.len() - 1].trim_end().parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The environment's memory budget, if it sets one.
+fn memory_budget() -> Result<Option<MemoryBudget>, Error> {
+    let Some(pool_bytes) = setting("VGPU_MEMORY_BUDGET", BYTES_ACCEPTED, bytes_of)? else { return Ok(None) };
+    let mut budget = MemoryBudget::new(pool_bytes);
+    if let Some(folder) = std::env::var_os("VGPU_SPILL_DIR") {
+        budget = MemoryBudget { pool_bytes, packed_bytes: pool_bytes / 4, ..MemoryBudget::in_folder(folder.into()) };
+    }
+    if let Some(bytes) = setting("VGPU_MEMORY_PACKED", BYTES_ACCEPTED, bytes_of)? {
+        budget.packed_bytes = bytes;
+    }
+    if let Some(bytes) = setting("VGPU_SPILL_BYTES", BYTES_ACCEPTED, bytes_of)? {
+        budget.spill_bytes = bytes;
+    }
+    Ok(Some(budget))
+}
+
 impl DeviceConfig {
     /// The machine as it is, as far as the environment does not say otherwise.
     ///
@@ -127,13 +162,18 @@ impl DeviceConfig {
         };
         let timeout =
             setting("VGPU_LAUNCH_TIMEOUT_MS", "a number of milliseconds, 0 for no limit", |text| text.parse().ok())?;
+        let memory_budget = memory_budget()?;
+        let memory_bytes = setting("VGPU_MEMORY_BYTES", BYTES_ACCEPTED, bytes_of)?;
         Ok(Self {
             n_workers: setting("VGPU_WORKERS", "a number from 1 to 1024", count)?.unwrap_or(available),
             pinned: setting("VGPU_PIN", "0 or 1", |text| ["0", "1"].iter().position(|word| *word == text))? == Some(1),
             cores: Vec::new(),
             label: "software(0)".to_owned(),
-            memory_bytes: setting("VGPU_MEMORY_BYTES", "a number of bytes", |text| text.parse().ok())?
-                .unwrap_or_else(os::physical_memory),
+            memory_bytes: memory_bytes.unwrap_or_else(|| match &memory_budget {
+                Some(budget) => budget.spill_bytes.max(budget.pool_bytes),
+                None => os::physical_memory(),
+            }),
+            memory_budget,
             compute_capability: setting("VGPU_CC", "a capability such as 8.9", capability)?.unwrap_or((8, 9)),
             launch_timeout: timeout.filter(|ms| *ms > 0).map(Duration::from_millis),
             target: Target::from_environment().map_err(Error::Setting)?,
@@ -300,7 +340,12 @@ impl Device {
             label: config.label,
             speeds: SpeedBook::default(),
             launch_timeout: config.launch_timeout,
-            memory: DeviceMemory::new(ADDRESS_SPACE_BYTES, config.memory_bytes, Some(Arc::clone(&account)))?,
+            memory: DeviceMemory::new(
+                ADDRESS_SPACE_BYTES,
+                config.memory_bytes,
+                config.memory_budget.as_ref().map(|budget| (budget, config.n_workers.max(1))),
+                Some(Arc::clone(&account)),
+            )?,
             account,
             maker: CodeMaker::new(config.compiler, config.target, cache),
             next_grid: AtomicU64::new(1),
@@ -342,6 +387,20 @@ impl Device {
     /// How much device memory there is and how much is in use.
     pub fn memory_info(&self) -> MemoryInfo {
         self.shared.memory.info()
+    }
+
+    /// Where the pages of device memory are now; `None` without a memory budget.
+    pub fn memory_snapshot(&self) -> Option<vgpu_mem::snapshot::Snapshot> {
+        self.shared.memory.pager().map(vgpu_mem::pager::Pager::snapshot)
+    }
+
+    /// Sends about `bytes` bytes of device memory from the pool of its budget to compressed memory and disk, where there is a
+    /// budget; a page that cannot be stored stays.
+    pub fn trim_memory(&self, bytes: u64) {
+        if let Some(pager) = self.shared.memory.pager() {
+            // What could not be stored is still there, and will be tried again when its room is needed.
+            let _ = pager.trim(usize::try_from(bytes.div_ceil(pager.page_bytes())).unwrap_or(usize::MAX));
+        }
     }
 
     /// Whether the address lies in this device's memory, allocated or not.
@@ -397,5 +456,22 @@ mod tests {
         assert!(error.to_string().starts_with("PATH is \""), "{error}");
         assert!(error.to_string().ends_with("accepted is a number"), "{error}");
         assert_eq!(setting("VGPU_NO_SUCH_SETTING", "", |_| Some(1)), Ok(None));
+    }
+
+    #[test]
+    fn numbers_of_bytes_may_have_a_unit() {
+        let cases = [
+            ("12", Some(12)),
+            ("2K", Some(2048)),
+            ("3 m", Some(3 << 20)),
+            ("1T", Some(1 << 40)),
+            ("4g", Some(4 << 30)),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(bytes_of(text), bytes, "{text}");
+        }
+        for wrong in ["", "K", "-1", "1.5G", "99999999T", "5X", "1é"] {
+            assert_eq!(bytes_of(wrong), None, "{wrong}");
+        }
     }
 }

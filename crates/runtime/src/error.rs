@@ -168,6 +168,9 @@ pub enum Error {
         /// Bytes the device has.
         total: u64,
     },
+    /// Device memory beyond its budget could not be kept or brought back.
+    #[error("device memory: {0}")]
+    Memory(vgpu_mem::Error),
     /// An address that is not inside a live allocation, or a range that leaves it.
     #[error("{bytes} bytes at {address} are not inside a live allocation")]
     InvalidAddress {
@@ -362,6 +365,7 @@ impl Error {
             | Self::Setting(_) => Fault::Caller,
             Self::CooperativeTooLarge { .. }
             | Self::OutOfMemory { .. }
+            | Self::Memory(_)
             | Self::Checkpoint { .. }
             | Self::System { .. } => Fault::Limit,
             Self::IllegalAddress { .. }

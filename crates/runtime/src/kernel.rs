@@ -10,6 +10,7 @@ use crate::exec::code::Code;
 use crate::exec::frame::{LaunchFacts, LaunchFrame};
 use crate::exec::resident::Residents;
 use crate::launch::{Cooperation, Launch, LaunchConfig, LaunchParts};
+use crate::memory::DevicePtr;
 use crate::module::ModuleShared;
 use crate::replicated::{self, Replicated};
 use crate::split::{self, SpeedKey, Split, SplitDevice, SplitLaunch, Taker};
@@ -27,24 +28,26 @@ struct Shape {
     grid_in_i32: bool,
     /// For arguments that are less aligned than the code for others relies on.
     test_arguments: bool,
+    /// Threads per program; `None` lets the compiler choose.
+    lanes: Option<u32>,
 }
 
 impl Shape {
     /// The shape of a plain launch of ordinary size, to ask for a kernel's needs.
     const fn plain(block: Dim3) -> Self {
-        Self { block, grid_in_i32: true, test_arguments: false }
+        Self { block, grid_in_i32: true, test_arguments: false, lanes: None }
     }
 
     fn of(config: &LaunchConfig) -> Self {
         let (grid, block) = (config.grid, config.block);
         let extents = [(grid.x, block.x), (grid.y, block.y), (grid.z, block.z)];
         let fits = |(blocks, threads): (u32, u32)| u64::from(blocks) * u64::from(threads) < 1 << 31;
-        Self { block, grid_in_i32: extents.into_iter().all(fits), test_arguments: false }
+        Self { block, grid_in_i32: extents.into_iter().all(fits), test_arguments: false, lanes: None }
     }
 
     fn specialization(self) -> Specialization {
-        let Self { block, grid_in_i32, test_arguments } = self;
-        Specialization { block, grid_in_i32, lanes: None, test_arguments }
+        let Self { block, grid_in_i32, test_arguments, lanes } = self;
+        Specialization { block, grid_in_i32, lanes, test_arguments }
     }
 }
 
@@ -356,7 +359,10 @@ impl Kernel {
 
     /// Code for a launch with these parameters.
     fn code_for(&self, config: &LaunchConfig, params: &[u8]) -> Result<Arc<Code>, Error> {
-        let shape = Shape::of(config);
+        self.code_of_shape(Shape::of(config), params)
+    }
+
+    fn code_of_shape(&self, shape: Shape, params: &[u8]) -> Result<Arc<Code>, Error> {
         let code = self.code(shape)?;
         if code.layout().aligned_params.iter().all(|wanted| is_aligned(params, *wanted)) {
             return Ok(code);
@@ -374,6 +380,8 @@ impl Kernel {
         split: Option<SplitAmong<'_>>,
     ) -> Result<Arc<Launch>, Error> {
         let device = context.device();
+        let working_set = WorkingSet::of(device, params);
+        let code = if working_set.is_too_large { self.code_that_stops_at_barriers(code, config, params) } else { code };
         let cooperation =
             if config.cooperative { Some(self.cooperation(device, code.layout(), config)?) } else { None };
         let facts = LaunchFacts {
@@ -420,8 +428,25 @@ impl Kernel {
             timeout: config.timeout.or(device.launch_timeout()),
             cooperation,
             split,
+            in_step: working_set.is_too_large && code.layout().entry == EntryKind::Resumable,
+            fetch: working_set.allocations,
             code,
         }))
+    }
+
+    /// Code whose blocks can be set aside at their barriers, if there is such code: a block that is one program passes
+    /// barriers without stopping, which is faster where memory is not the limit.
+    fn code_that_stops_at_barriers(&self, code: Arc<Code>, config: &LaunchConfig, params: &[u8]) -> Arc<Code> {
+        let threads = config.block.volume();
+        if code.layout().entry == EntryKind::Resumable || u128::from(code.layout().lanes) < threads || threads <= 32 {
+            return code;
+        }
+        let shape = Shape { lanes: Some(if threads > 64 { 64 } else { 32 }), ..Shape::of(config) };
+        match self.code_of_shape(shape, params) {
+            Ok(narrow) if narrow.layout().entry == EntryKind::Resumable => narrow,
+            // The width is a matter of speed alone: where it fails, the other code does.
+            _ => code,
+        }
     }
 
     fn cooperation(
@@ -506,6 +531,29 @@ impl Kernel {
 /// The argument has the zero bits that the code relies on.
 fn is_aligned(params: &[u8], wanted: ParamAlignment) -> bool {
     params.get(wanted.offset as usize).is_some_and(|byte| byte.trailing_zeros() >= wanted.zeros)
+}
+
+/// The allocations that a launch's parameters point to, where a memory budget makes that matter.
+#[derive(Debug, Default)]
+struct WorkingSet {
+    /// First addresses and sizes.
+    allocations: Vec<(u64, u64)>,
+    /// They do not fit into the budget together.
+    is_too_large: bool,
+}
+
+impl WorkingSet {
+    fn of(device: &DeviceShared, params: &[u8]) -> Self {
+        let memory = device.memory();
+        let Some(pager) = memory.pager() else { return Self::default() };
+        let words = params.as_chunks::<8>().0.iter().map(|word| DevicePtr(u64::from_le_bytes(*word)));
+        let found = words.filter(|word| memory.contains(word.0)).filter_map(|word| memory.lookup(word));
+        let mut allocations: Vec<(u64, u64)> = found.map(|(start, bytes)| (start.0, bytes)).collect();
+        allocations.sort_unstable();
+        allocations.dedup();
+        let bytes: u64 = allocations.iter().map(|(_, bytes)| bytes).sum();
+        Self { allocations, is_too_large: bytes > pager.budget_bytes() }
+    }
 }
 
 fn check_grid(grid: Dim3) -> Result<(), Error> {

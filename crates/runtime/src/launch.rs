@@ -104,6 +104,10 @@ pub(crate) struct Launch {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cooperation: Option<Cooperation>,
     split: Option<Split>,
+    /// Blocks go from barrier to barrier together, because their data does not fit into the memory budget.
+    in_step: bool,
+    /// What to bring when the launch starts: addresses and sizes. It fits unless blocks go in step.
+    fetch: Vec<(u64, u64)>,
     next: AtomicU64,
     /// When the first block began, on the clock of traces; 0 before.
     began_ns: AtomicU64,
@@ -129,11 +133,25 @@ pub(crate) struct LaunchParts {
     pub(crate) cooperation: Option<Cooperation>,
     /// The devices that run it, when it is not only the stream's.
     pub(crate) split: Option<Split>,
+    pub(crate) in_step: bool,
+    pub(crate) fetch: Vec<(u64, u64)>,
 }
 
 impl Launch {
     pub(crate) fn new(parts: LaunchParts) -> Arc<Self> {
-        let LaunchParts { kernel_name, code, frame, module, stream, in_order, timeout, cooperation, split } = parts;
+        let LaunchParts {
+            kernel_name,
+            code,
+            frame,
+            module,
+            stream,
+            in_order,
+            timeout,
+            cooperation,
+            split,
+            in_step,
+            fetch,
+        } = parts;
         // The grid was checked against CUDA's limits, whose product is below 2^63.
         let total = frame.grid().volume() as u64;
         Arc::new_cyclic(|itself| Self {
@@ -147,6 +165,8 @@ impl Launch {
             timeout,
             cooperation,
             split,
+            in_step,
+            fetch,
             next: AtomicU64::new(0),
             began_ns: AtomicU64::new(0),
             note: vgpu_trace::note(),
@@ -168,6 +188,9 @@ impl Launch {
         let device = self.stream.context().device();
         if let Some(limit) = self.timeout {
             device.watchdog().watch(self, Instant::now() + limit);
+        }
+        if let Some(pager) = device.memory().pager() {
+            self.fetch.iter().for_each(|(address, bytes)| pager.prefetch(*address, *bytes));
         }
         if self.split.is_some() {
             Split::publish(self);
@@ -194,6 +217,7 @@ impl Launch {
             windows: device.windows(),
             first_worker: split.first_worker(idx),
             in_order: false,
+            in_step: self.in_step,
         };
         let n_workers = u64::from(device.properties().multiprocessor_count);
         let claim = |most| if self.frame.is_stopping() { None } else { split.supply().claim(idx, most, n_workers) };
@@ -247,6 +271,7 @@ impl Launch {
             windows: self.stream.context().device().windows(),
             first_worker: 0,
             in_order: self.in_order,
+            in_step: self.in_step,
         };
         self.run_claims(slot, &source, |most| self.claim(most))
     }
@@ -299,7 +324,12 @@ impl Launch {
         let block = failure.block;
         let error = match failure.cause {
             Cause::IllegalAddress { address, code_offset } => {
-                Error::IllegalAddress { kernel, address, block, code_offset }
+                // The address may be good and its page not: then the pager knows why.
+                let pager = self.stream.context().device().memory().pager();
+                match pager.and_then(vgpu_mem::pager::Pager::take_failure) {
+                    Some(error) => Error::Memory(error),
+                    None => Error::IllegalAddress { kernel, address, block, code_offset },
+                }
             }
             Cause::IllegalInstruction { code_offset } => Error::IllegalInstruction { kernel, block, code_offset },
             Cause::Trap => Error::Trap { kernel, block },

@@ -7,11 +7,13 @@
 //! then its pages go back and its addresses become free. An allocation that is being copied from or to is *pinned*: a
 //! `free` takes effect when the last pin is gone.
 //!
-//! What it does not do: tiers and spilling; zeroing (device memory is undefined after allocation, as in CUDA).
+//! With a memory budget (`paged`) large allocations are whole pages of the pager and go back at once when they are freed.
+//!
+//! What it does not do: zeroing (device memory is undefined after allocation, as in CUDA).
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::exec::os::{PAGE, Range};
+use crate::paged::{Backing, End, MemoryBudget};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,7 +94,7 @@ struct State {
 /// The memory of one device.
 #[derive(Debug)]
 pub(crate) struct DeviceMemory {
-    range: Range,
+    range: Backing,
     capacity: u64,
     state: Mutex<State>,
     /// Told how much is in use; host memory has none.
@@ -117,6 +119,11 @@ impl Pinned {
     /// Length in bytes.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// As an end of a copy.
+    pub(crate) fn end(&self) -> End<'_> {
+        End { address: self.address, pager: self.memory.range.pager() }
     }
 }
 
@@ -144,7 +151,7 @@ impl HostMemory {
     /// # Errors
     /// [`Error::System`] when the system refuses address space.
     pub fn new(capacity: u64) -> Result<Self, Error> {
-        Ok(Self { memory: DeviceMemory::new(1 << 40, capacity, None)? })
+        Ok(Self { memory: DeviceMemory::new(1 << 40, capacity, None, None)? })
     }
 
     /// Allocates `bytes` bytes, aligned to 512, readable and writable by everybody in the process.
@@ -170,17 +177,23 @@ impl HostMemory {
 }
 
 /// The size class of an allocation: eight steps per power of two.
-fn class_of(bytes: u64) -> u64 {
+fn class_of(bytes: u64, granule: u64) -> u64 {
     let bytes = bytes.max(1).next_multiple_of(ALIGN);
     let step = (bytes.next_power_of_two() / 16).max(ALIGN);
-    let step = if bytes > SMALL_LIMIT { step.max(PAGE) } else { step };
+    let step = if bytes > SMALL_LIMIT { step.max(granule) } else { step };
     bytes.next_multiple_of(step)
 }
 
 impl DeviceMemory {
     /// An address space of `reserve` bytes of which at most `capacity` are in use at a time.
-    pub(crate) fn new(reserve: u64, capacity: u64, account: Option<Arc<Account>>) -> Result<Arc<Self>, Error> {
-        let range = Range::reserve(reserve)?;
+    /// `budget` bounds the memory behind it; it comes with the number of threads that run kernels.
+    pub(crate) fn new(
+        reserve: u64,
+        capacity: u64,
+        budget: Option<(&MemoryBudget, u32)>,
+        account: Option<Arc<Account>>,
+    ) -> Result<Arc<Self>, Error> {
+        let range = Backing::new(reserve, budget)?;
         // The first address is a multiple of a huge page.
         let first = range.base().next_multiple_of(HUGE) - range.base();
         let state = State { next: first, ..State::default() };
@@ -196,6 +209,11 @@ impl DeviceMemory {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every update leaves the state consistent before it can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pager, when there is a budget.
+    pub(crate) const fn pager(&self) -> Option<&vgpu_mem::pager::Pager> {
+        self.range.pager()
     }
 
     /// Whether the address lies in the device's address space, allocated or not.
@@ -225,7 +243,7 @@ impl DeviceMemory {
         if bytes > self.capacity - state.used {
             return Err(refused(&state));
         }
-        let class = class_of(bytes);
+        let class = class_of(bytes, self.range.granule());
         let cached = state.cache.get_mut(&class).and_then(Vec::pop);
         let address = if let Some(address) = cached {
             state.cached -= class;
@@ -239,7 +257,11 @@ impl DeviceMemory {
             } else {
                 self.fresh_large(&mut state, class)
             };
-            fresh.ok_or_else(|| refused(&state))?
+            match fresh {
+                Ok(Some(address)) => address,
+                Err(error @ Error::Memory(_)) => return Err(error),
+                Ok(None) | Err(_) => return Err(refused(&state)),
+            }
         };
         state.used += class;
         state.peak = state.peak.max(state.used);
@@ -248,29 +270,35 @@ impl DeviceMemory {
         Ok(DevicePtr(address))
     }
 
-    fn fresh_small(&self, state: &mut State, class: u64) -> Option<u64> {
+    fn fresh_small(&self, state: &mut State, class: u64) -> Result<Option<u64>, Error> {
         if state.slab.1 < class {
             // The rest of the old slab stays unused: at most one small allocation's worth per slab.
-            let offset = take_addresses(state, SLAB_BYTES, HUGE, self.range.len(), self.range.base())?;
-            self.range.commit(offset, SLAB_BYTES).ok()?;
+            let taken = take_addresses(state, SLAB_BYTES, HUGE, self.range.len(), self.range.base());
+            let Some(offset) = taken else { return Ok(None) };
+            if let Err(error) = self.range.commit(offset, SLAB_BYTES) {
+                give_addresses(state, offset, SLAB_BYTES);
+                return Err(error);
+            }
             state.slab = (offset, SLAB_BYTES);
         }
         let offset = state.slab.0;
         state.slab = (offset + class, state.slab.1 - class);
-        Some(self.range.base() + offset)
+        Ok(Some(self.range.base() + offset))
     }
 
-    fn fresh_large(&self, state: &mut State, class: u64) -> Option<u64> {
-        let align = if class >= HUGE { HUGE } else { PAGE };
-        let offset = take_addresses(state, class + PAGE, align, self.range.len(), self.range.base())?;
-        if self.range.commit(offset, class).is_err() {
-            give_addresses(state, offset, class + PAGE);
-            return None;
+    fn fresh_large(&self, state: &mut State, class: u64) -> Result<Option<u64>, Error> {
+        let guard = self.range.granule();
+        let align = if class >= HUGE { HUGE } else { guard };
+        let taken = take_addresses(state, class + guard, align, self.range.len(), self.range.base());
+        let Some(offset) = taken else { return Ok(None) };
+        if let Err(error) = self.range.commit(offset, class) {
+            give_addresses(state, offset, class + guard);
+            return Err(error);
         }
         if class >= HUGE {
             self.range.advise_huge(offset, class);
         }
-        Some(self.range.base() + offset)
+        Ok(Some(self.range.base() + offset))
     }
 
     /// Frees the allocation that starts at `address`; the null address is accepted and ignored.
@@ -293,6 +321,14 @@ impl DeviceMemory {
         let Some(entry) = state.entries.remove(&address) else { return };
         state.used -= entry.class;
         self.tell(state.used);
+        if self.pager().is_some() && entry.class > SMALL_LIMIT {
+            // Nothing is gained by keeping it: the pager's frames are memory that was touched before.
+            let offset = address - self.range.base();
+            if self.range.decommit(offset, entry.class).is_ok() {
+                give_addresses(state, offset, entry.class + self.range.granule());
+            }
+            return;
+        }
         state.cached += entry.class;
         state.cache.entry(entry.class).or_default().push(address);
         if entry.class > SMALL_LIMIT {
@@ -317,7 +353,7 @@ impl DeviceMemory {
             state.cached -= class;
             let offset = address - self.range.base();
             if self.range.decommit(offset, class).is_ok() {
-                give_addresses(state, offset, class + PAGE);
+                give_addresses(state, offset, class + self.range.granule());
             }
         }
     }
@@ -475,18 +511,19 @@ fn give_addresses(state: &mut State, mut offset: u64, mut len: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::os::PAGE;
 
     fn memory(capacity: u64) -> Arc<DeviceMemory> {
-        DeviceMemory::new(1 << 36, capacity, None).unwrap()
+        DeviceMemory::new(1 << 36, capacity, None, None).unwrap()
     }
 
     #[test]
     fn classes_waste_at_most_an_eighth_beyond_the_alignment() {
         for bytes in [1, 511, 512, 513, 5_000, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 123_456_789] {
-            let class = class_of(bytes);
+            let class = class_of(bytes, PAGE);
             assert!(class >= bytes && class.is_multiple_of(ALIGN));
             assert!(class - bytes <= bytes / 8 + PAGE, "{bytes} -> {class}");
-            assert_eq!(class_of(class), class);
+            assert_eq!(class_of(class, PAGE), class);
         }
     }
 
@@ -498,7 +535,7 @@ mod tests {
             let bytes = (idx * 7919) % 200_000;
             let address = memory.alloc(bytes).unwrap();
             assert_eq!(address.0 % ALIGN, 0);
-            seen.push((address.0, address.0 + class_of(bytes)));
+            seen.push((address.0, address.0 + class_of(bytes, PAGE)));
         }
         seen.sort_unstable();
         assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].0));

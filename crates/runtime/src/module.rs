@@ -269,9 +269,9 @@ fn place_variables(context: &Arc<ContextShared>, ir: &ir::Module, symbols: &mut 
     for (id, variable) in in_memory() {
         let pinned = context.pin(DevicePtr(symbols[id.idx()]), variable.size)?;
         if variable.init.is_empty() {
-            copy::fill(&pinned, &[0]);
+            copy::fill(&pinned, &[0])?;
         } else {
-            copy::to_device(&pinned, &initial_contents(variable, symbols, &ir.variables));
+            copy::to_device(&pinned, &initial_contents(variable, symbols, &ir.variables))?;
         }
     }
     Ok(())

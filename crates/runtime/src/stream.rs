@@ -417,8 +417,9 @@ impl Stream {
     /// The context's sticky error; [`Error::InvalidAddress`].
     pub fn copy_to_device(&self, to: DevicePtr, from: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
         let bytes = from.as_ref().len() as u64;
-        let to = self.shared.context().pin(to, bytes)?;
-        self.host_function(move || copy::to_device(&to, from.as_ref()))
+        let context = Arc::clone(self.shared.context());
+        let to = context.pin(to, bytes)?;
+        self.host_function(move || copy::to_device(&to, from.as_ref()).unwrap_or_else(|error| context.fail(error)))
     }
 
     /// Copies device memory to the host when everything enqueued so far is done, and hands the bytes to `then`.
@@ -431,11 +432,14 @@ impl Stream {
         bytes: u64,
         then: impl FnOnce(Vec<u8>) + Send + 'static,
     ) -> Result<(), Error> {
-        let from = self.shared.context().pin(from, bytes)?;
+        let context = Arc::clone(self.shared.context());
+        let from = context.pin(from, bytes)?;
         self.host_function(move || {
             let mut data = vec![0; bytes as usize];
-            copy::from_device(&mut data, &from);
-            then(data);
+            match copy::from_device(&mut data, &from) {
+                Ok(()) => then(data),
+                Err(error) => context.fail(error),
+            }
         })
     }
 
@@ -444,8 +448,9 @@ impl Stream {
     /// # Errors
     /// The context's sticky error; [`Error::InvalidAddress`].
     pub fn copy_within_device(&self, to: DevicePtr, from: DevicePtr, bytes: u64) -> Result<(), Error> {
-        let (to, from) = (self.shared.context().pin(to, bytes)?, self.shared.context().pin(from, bytes)?);
-        self.host_function(move || copy::within_device(&to, &from))
+        let context = Arc::clone(self.shared.context());
+        let (to, from) = (context.pin(to, bytes)?, context.pin(from, bytes)?);
+        self.host_function(move || copy::within_device(&to, &from).unwrap_or_else(|error| context.fail(error)))
     }
 
     /// Fills device memory with a repeated pattern of 1, 2 or 4 bytes, in order with the stream's other operations.
@@ -453,8 +458,9 @@ impl Stream {
     /// # Errors
     /// The context's sticky error; [`Error::InvalidAddress`].
     pub fn fill(&self, to: DevicePtr, bytes: u64, pattern: &[u8]) -> Result<(), Error> {
-        let to = self.shared.context().pin(to, bytes)?;
+        let context = Arc::clone(self.shared.context());
+        let to = context.pin(to, bytes)?;
         let pattern = pattern.to_vec();
-        self.host_function(move || copy::fill(&to, &pattern))
+        self.host_function(move || copy::fill(&to, &pattern).unwrap_or_else(|error| context.fail(error)))
     }
 }

@@ -8,6 +8,7 @@ use crate::context::ContextShared;
 use crate::error::Error;
 use crate::exec::host::{self, HostPtr, Rows};
 use crate::memory::{DevicePtr, Pinned};
+use crate::paged::{self, End};
 
 /// One end of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,15 +136,37 @@ pub(crate) struct PinnedTransfer {
 
 impl PinnedTransfer {
     pub(crate) fn run(&self) -> Result<(), Error> {
-        let Some(note) = self.note else { return host::run_rows(&self.rows) };
+        let Some(note) = self.note else { return self.move_rows() };
         let began_ns = vgpu_trace::now_ns();
-        let outcome = host::run_rows(&self.rows);
+        let outcome = self.move_rows();
         vgpu_trace::work(note, began_ns, || {
             let [to, from] = &self.pins;
             let bytes = self.rows.width * self.rows.height * self.rows.depth;
             vgpu_trace::Work::Copy { to_device: to.is_some(), from_device: from.is_some(), bytes }
         });
         outcome
+    }
+
+    fn move_rows(&self) -> Result<(), Error> {
+        let Rows { to, from, to_row, from_row, to_slice, from_slice, width, height, depth } = self.rows;
+        let [to_end, from_end] = [(to, &self.pins[0]), (from, &self.pins[1])]
+            .map(|(address, pin)| pin.as_ref().map_or(End::plain(address), Pinned::end));
+        if to_end.pager.is_none() && from_end.pager.is_none() {
+            return host::run_rows(&self.rows);
+        }
+        for slice in 0..depth {
+            for row in 0..height {
+                let at = |address: u64, slice_pitch: u64, row_pitch: u64| {
+                    address.wrapping_add(slice * slice_pitch).wrapping_add(row * row_pitch)
+                };
+                let to_end = End { address: at(to, to_slice, to_row), ..to_end };
+                let from_end = End { address: at(from, from_slice, from_row), ..from_end };
+                paged::pieces(to_end, Some(from_end), width, |to, from, width| {
+                    host::run_rows(&Rows { to, from, width, height: 1, depth: 1, ..self.rows })
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -153,13 +176,13 @@ impl Fill {
         let address = DevicePtr(self.to.address());
         let bytes = extent(self.pitch, 0, self.width, self.height, 1)
             .ok_or(Error::InvalidAddress { address, bytes: u64::MAX })?;
-        Ok(PinnedFill { _pin: self.to.pin(context, bytes)?, fill: *self, note: vgpu_trace::note() })
+        Ok(PinnedFill { pin: self.to.pin(context, bytes)?, fill: *self, note: vgpu_trace::note() })
     }
 }
 
 /// A fill ready to run.
 pub(crate) struct PinnedFill {
-    _pin: Option<Pinned>,
+    pin: Option<Pinned>,
     fill: Fill,
     /// As in [`PinnedTransfer`].
     note: Option<vgpu_trace::Note>,
@@ -167,13 +190,33 @@ pub(crate) struct PinnedFill {
 
 impl PinnedFill {
     pub(crate) fn run(&self) -> Result<(), Error> {
-        let Fill { to, pitch, width, height, value, element_bytes } = self.fill;
         let began_ns = self.note.map(|note| (note, vgpu_trace::now_ns()));
-        let pattern = value.to_le_bytes();
-        let outcome = host::run_fill(to.address(), pitch, width, height, &pattern[..element_bytes.min(4) as usize]);
+        let outcome = self.fill_rows();
         if let Some((note, began_ns)) = began_ns {
-            vgpu_trace::work(note, began_ns, || vgpu_trace::Work::Fill { bytes: width * height });
+            let bytes = self.fill.width * self.fill.height;
+            vgpu_trace::work(note, began_ns, || vgpu_trace::Work::Fill { bytes });
         }
         outcome
+    }
+
+    fn fill_rows(&self) -> Result<(), Error> {
+        let Fill { to, pitch, width, height, value, element_bytes } = self.fill;
+        let pattern = value.to_le_bytes();
+        let pattern = &pattern[..element_bytes.min(4) as usize];
+        let end = self.pin.as_ref().map_or(End::plain(to.address()), Pinned::end);
+        if end.pager.is_none() {
+            return host::run_fill(to.address(), pitch, width, height, pattern);
+        }
+        for row in 0..height {
+            let start = to.address().wrapping_add(row * pitch);
+            paged::pieces(End { address: start, ..end }, None, width, |to, _, width| {
+                let mut turned = [0; 4];
+                let turned = &mut turned[..pattern.len()];
+                turned.copy_from_slice(pattern);
+                turned.rotate_left(((to - start) % pattern.len().max(1) as u64) as usize);
+                host::run_fill(to, 0, width, 1, turned)
+            })?;
+        }
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod init;
 mod jit;
+mod memory_budget;
 mod outcome;
 mod ptxgen;
 mod table;
@@ -54,6 +55,7 @@ fn trials() -> anyhow::Result<Vec<libtest_mimic::Trial>> {
     let mut trials = checks::trials();
     trials.extend(determinism::trials());
     trials.extend(faults::trials());
+    trials.extend(memory_budget::trials());
     trials.extend(harness::trials(&backends)?);
     trials.extend(table::trials(&backends)?);
     trials.extend(ptxgen::trials(&backends));

@@ -8,6 +8,9 @@
 //! A block of a plain launch that can only wait is set aside with its windows, so that blocks which were not started yet get
 //! the thread: it may wait for one of them. Blocks that rest get turns, oldest first, until all are done.
 //!
+//! Blocks may also go *in step*: each gets a short turn, then the next, so that all pass the same part of their work at about the
+//! same time. Where their data is larger than the memory for it, what one block has fetched then serves them all.
+//!
 //! What it does not do: choose blocks (the pool and `resident` do).
 
 use super::barrier::{Barrier, Barriers, Live};
@@ -32,6 +35,12 @@ const LONG_TURN: Duration = Duration::from_millis(5);
 
 /// Rounds of a turn, where blocks take turns and programs wait now and then.
 const TURN_ROUNDS: u32 = 64;
+
+/// Rounds of a turn of blocks that go in step: short, so that what they touch in it fits; long enough to pay for the change.
+const STEP_ROUNDS: u32 = 32;
+
+/// Memory of the windows of blocks that go in step, per thread.
+const MAX_STEP_BYTES: u64 = 64 << 20;
 
 /// Blocks that one thread sets aside at most, and the memory of their windows.
 const MAX_RESTING: usize = 4096;
@@ -100,6 +109,8 @@ pub(crate) struct Calls<'a> {
     pub(crate) services: &'a dyn HostServices,
     /// Blocks take turns on this thread: hand back instead of spinning.
     pub(crate) take_turns: Cell<bool>,
+    /// Blocks go in step.
+    pub(crate) in_step: bool,
 }
 
 impl Calls<'_> {
@@ -211,7 +222,7 @@ impl BlockRun {
             if calls.frame.is_stopping() {
                 return BlockEnd::Stopped;
             }
-            if turn.is_over(progressed, calls.take_turns.get()) {
+            if calls.in_step && turn.step_is_over(progressed) || turn.is_over(progressed, calls.take_turns.get()) {
                 return BlockEnd::Yielded;
             }
         }
@@ -397,6 +408,8 @@ fn straight(calls: &Calls<'_>, context: &mut BlockContext) -> BlockEnd {
 #[derive(Default)]
 struct Turn {
     rounds: u32,
+    /// The same, where blocks go in step.
+    steps: u32,
     /// Rounds one after the other in which programs only waited.
     idle_rounds: u32,
     /// A program waited.
@@ -406,6 +419,12 @@ struct Turn {
 }
 
 impl Turn {
+    /// After a round of a block that goes in step.
+    fn step_is_over(&mut self, progressed: bool) -> bool {
+        self.steps += 1;
+        self.steps >= STEP_ROUNDS || !progressed
+    }
+
     /// After a round: whether the block hands its thread back.
     fn is_over(&mut self, progressed: bool, take_turns: bool) -> bool {
         if !self.yielded {
@@ -454,6 +473,8 @@ pub(crate) struct BlockSource<'a> {
     pub(crate) first_worker: u32,
     /// One thread runs all blocks, and when they take turns must not depend on time.
     pub(crate) in_order: bool,
+    /// Blocks go from barrier to barrier together.
+    pub(crate) in_step: bool,
 }
 
 /// Runs blocks of one launch on the thread that holds `slot`, asking `claim` for ranges of linear block indices until there is none.
@@ -463,7 +484,7 @@ pub(crate) fn run_blocks(
     source: &BlockSource<'_>,
     mut claim: impl FnMut() -> Option<std::ops::Range<u64>>,
 ) -> Result<(), Failure> {
-    let BlockSource { code, frame, services, windows: pool, first_worker, in_order } = *source;
+    let BlockSource { code, frame, services, windows: pool, first_worker, in_order, in_step } = *source;
     let worker = first_worker + slot.number;
     let grid = frame.grid();
     let threads = frame.block().volume() as u32;
@@ -471,18 +492,23 @@ pub(crate) fn run_blocks(
     let system = |error, block| Failure { cause: Cause::System(error), block };
     let prepare = |windows: &mut Windows| windows.prepare(code.layout(), threads, dynamic);
     let addresses = prepare(&mut slot.windows).map_err(|error| system(error, Dim3::new(0, 0, 0)))?;
-    let most = (MAX_RESTING_BYTES / slot.windows.bytes().max(1)).clamp(1, MAX_RESTING as u64) as usize;
+    let room = if in_step { MAX_STEP_BYTES } else { MAX_RESTING_BYTES };
+    let most = (room / slot.windows.bytes().max(1)).clamp(1, MAX_RESTING as u64) as usize;
     let scope = Scope::enter(frame.context().stop);
-    let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(in_order) };
+    let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(in_order), in_step };
     let mut context = calls.block_context(addresses, worker);
     let mut resting: VecDeque<Resting> = VecDeque::new();
     let mut claimed: std::ops::Range<u64> = 0..0;
     let mut block = Dim3::new(0, 0, 0);
+    let mut wave_open = true;
     loop {
         if frame.is_stopping() {
             return Ok(());
         }
-        let has_room = resting.len() < most;
+        // In step, a new wave begins when the last one is done.
+        wave_open =
+            if in_step { resting.is_empty() || (wave_open && resting.len() < most) } else { resting.len() < most };
+        let has_room = wave_open;
         if has_room
             && claimed.is_empty()
             && let Some(range) = claim()
@@ -507,7 +533,11 @@ pub(crate) fn run_blocks(
             }
             claimed.start += 1;
             advance(&mut block, grid);
+            if in_step {
+                continue;
+            }
         }
+        wave_open &= !in_step;
         let Some(mut rest) = resting.pop_front() else {
             if fresh {
                 continue;

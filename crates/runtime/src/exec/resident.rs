@@ -121,7 +121,7 @@ pub(crate) fn run_turns(
     services: &dyn HostServices,
 ) -> Result<(), Failure> {
     let scope = Scope::enter(frame.context().stop);
-    let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(true) };
+    let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(true), in_step: false };
     let threads = frame.block().volume() as u32;
     let mut idle = 0u32;
     loop {

@@ -123,6 +123,7 @@ pub fn config(n_workers: u32) -> DeviceConfig {
         cores: Vec::new(),
         label: "native".to_owned(),
         memory_bytes: 1 << 30,
+        memory_budget: None,
         compute_capability: (8, 9),
         launch_timeout: None,
         target: Target::detect(None),

@@ -10,6 +10,10 @@
 //! launch is being stopped goes on at the recovery point, so loops need no check. Generated code holds no locks and owns
 //! nothing, so it can be left anywhere.
 //!
+//! A fault at an address of a memory budget is different: the page is brought on the thread that needs it and the instruction runs
+//! again. That takes more stack than a handler usually has, so threads that enter a scope then get a signal stack that is
+//! large enough.
+//!
 //! Services called by generated code [`suspend`] the guard, so that a fault in our own Rust code is not mistaken for the
 //! kernel's. [`try_read`] reads an address that a kernel gave us without trusting it.
 
@@ -21,11 +25,12 @@ mod arch;
 mod arch;
 
 use super::coherent;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use vgpu_jit::abi::BlockContext;
+use vgpu_mem::pager::{Outcome, resolve};
 
 /// What the trampoline returns after a fault; not a status of the code contract.
 const FAULTED: u32 = u32::MAX;
@@ -85,6 +90,9 @@ impl Scope {
     /// Enters; scopes of one thread nest. `stop` is the launch's stop flag, which outlives the scope.
     pub(crate) fn enter(stop: *const AtomicU32) -> Self {
         install();
+        if PAGING.load(Ordering::Relaxed) {
+            ensure_stack();
+        }
         let frame = Box::new(UnsafeCell::new(GuardFrame { stack: 0, signal: 0, address: 0, pc: 0, stop }));
         let outer = CURRENT.with(|current| current.replace(frame.get()));
         let outer_environment = arch::environment();
@@ -251,7 +259,62 @@ pub(crate) fn install() {
     });
 }
 
+/// Some device of the process has a memory budget.
+static PAGING: AtomicBool = AtomicBool::new(false);
+
+/// From now on faults may have to bring pages.
+pub(crate) fn enable_paging() {
+    install();
+    PAGING.store(true, Ordering::Relaxed);
+}
+
+/// What bringing a page may take: packing, unpacking and the vectors of this machine in the signal's frame.
+const PAGING_STACK_BYTES: usize = 128 << 10;
+
+thread_local! {
+    static OWN_STACK: OnceCell<Option<SignalStack>> = const { OnceCell::new() };
+}
+
+/// The signal stack of the calling thread is large enough to bring a page, now or after this thread got one of its own.
+/// Without a signal stack handlers run on the thread's own, which is.
+fn has_stack() -> bool {
+    // SAFETY: only asks; `stack_t` is plain data.
+    unsafe {
+        let mut stack: libc::stack_t = std::mem::zeroed();
+        let known = libc::sigaltstack(ptr::null(), &raw mut stack) == 0;
+        known && (stack.ss_flags & libc::SS_DISABLE != 0 || stack.ss_size >= PAGING_STACK_BYTES)
+    }
+}
+
+fn ensure_stack() {
+    // Failing means that the thread is about to end: then the stack it has must do.
+    let _ =
+        OWN_STACK.try_with(|own| own.get_or_init(|| if has_stack() { None } else { SignalStack::install() }).is_some());
+}
+
+/// Whether the fault was at an address whose page could be brought.
+///
+/// # Safety
+/// `info` and `context` are what the system passed to the handler of a fault that this thread caused.
+unsafe fn brings_page(info: *mut libc::siginfo_t, context: *mut libc::c_void) -> bool {
+    if !PAGING.load(Ordering::Relaxed) || !has_stack() {
+        return false;
+    }
+    // SAFETY: the caller's promise. The interrupted code may be about to look at `errno`.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let outcome = resolve((*info).si_addr() as u64, arch::is_write(context.cast()));
+        *errno = before;
+        outcome == Some(Outcome::Resolved)
+    }
+}
+
 unsafe extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the system passes valid `info` and `context`; a positive code means that this thread caused the signal.
+    if signal == libc::SIGSEGV && unsafe { (*info).si_code > 0 && brings_page(info, context) } {
+        return;
+    }
     let frame = CURRENT.with(Cell::get);
     // SAFETY: the system passes valid `info` and `context`; a non-null frame belongs to a live scope of this thread, and
     // its stop flag outlives the scope. A positive code means that the processor raised the signal here and now, not another process.
