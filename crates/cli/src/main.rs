@@ -9,6 +9,7 @@ mod check;
 mod checkpoint;
 mod dump;
 mod info;
+mod mem;
 mod program;
 mod ps;
 mod run;
@@ -62,6 +63,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<std::ffi::OsString>,
     },
+    /// Show where the device memory of running processes is: in memory, compressed, on disk.
+    Mem(mem::Options),
     /// Show the device: what CUDA's deviceQuery prints, vector instructions, caches.
     Info,
 }
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(options, cli.json),
         Command::Checkpoint(options) => checkpoint::checkpoint(options, cli.json),
         Command::Dump(options) => dump::dump(options, cli.json),
+        Command::Mem(options) => mem::mem(options, cli.json),
         Command::Info => info::info(cli.json),
         Command::Trace(options) => trace::trace(options),
         Command::Ps => ps::ps(cli.json),

@@ -69,6 +69,12 @@ pub fn folder() -> PathBuf {
     }
 }
 
+/// Nobody else has made the folder to write in it, or to lead elsewhere.
+fn is_own(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::symlink_metadata(folder).is_ok_and(|facts| facts.is_dir() && facts.uid() == crate::os::user_id())
+}
+
 const FIRST_LINE: &str = "vgpu-mem 1";
 
 /// Names of the counters in the file, in order.
@@ -198,6 +204,9 @@ impl Snapshot {
         if !folder.is_dir() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
+        if !is_own(folder) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the folder belongs to somebody else"));
+        }
         let new = path.with_extension("new");
         // What a process that died in the middle left there is no obstacle.
         let _ = std::fs::remove_file(&new);
@@ -206,9 +215,15 @@ impl Snapshot {
         std::fs::rename(&new, path)
     }
 
+    /// The snapshots of this user's living processes.
+    pub fn living() -> Vec<Self> {
+        Self::read_all(&folder())
+    }
+
     /// The snapshots of the living processes in `folder`. Files of processes that are gone are removed.
     pub fn read_all(folder: &Path) -> Vec<Self> {
-        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let entries = std::fs::read_dir(folder).ok().filter(|_| is_own(folder));
+        let Some(entries) = entries else { return Vec::new() };
         let mut all = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();

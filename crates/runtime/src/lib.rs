@@ -63,5 +63,6 @@ pub use replicated::{Replicated, Traffic};
 pub use split::{SplitDevice, SplitLaunch, SplitPart};
 pub use stream::{Stream, StreamClass};
 pub use transfer::{Block, Fill, Place, Transfer};
+pub use vgpu_mem::grid::Tier as MemoryTier;
 pub use vgpu_mem::snapshot::Snapshot as MemorySnapshot;
 pub use work::Work;

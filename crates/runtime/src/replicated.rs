@@ -165,7 +165,6 @@ impl Context {
         peer.synchronize()?;
         self.synchronize()?;
         let (to, from) = (self.shared.pin(to, bytes)?, peer.shared.pin(from, bytes)?);
-        crate::exec::copy::within_device(&to, &from);
-        Ok(())
+        crate::exec::copy::within_device(&to, &from)
     }
 }

@@ -19,11 +19,11 @@ const ONEDNN_FOR_CPUS: &str = "onednn-cpu-iomp==2023.2.0";
 ///
 /// # Errors
 /// Something is missing, or a kernel is wrong.
-pub fn demo() -> Result<()> {
+pub fn demo(rest: &[String]) -> Result<()> {
     setup::toolchain()?;
     shell::run(shell::cargo().args(["build", "--release", "--package", "demo"]))?;
     let target = Metadata::load()?.target_directory;
-    shell::run(shell::program(target.join("release/demo")).arg("--pictures").arg(target.join("demo")))
+    shell::run(shell::program(target.join("release/demo")).arg("--pictures").arg(target.join("demo")).args(rest))
 }
 
 /// A benchmark suite.

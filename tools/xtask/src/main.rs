@@ -35,7 +35,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run real kernels on real-sized input, check each, and draw the pictures.
-    Demo,
+    Demo {
+        /// `memory` for matrices larger than the memory for them, and options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Run all tests, the case files at every vector width.
     Test,
     /// Run the programs of CUDA's users: Numba, Triton, cuda.core, nvcc.
@@ -127,7 +131,7 @@ impl Suite {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Demo => demo::demo(),
+        Command::Demo { rest } => demo::demo(&rest),
         Command::Test => test::test(),
         Command::Programs => clients::test(),
         Command::Ci => ci::ci(),

@@ -272,7 +272,7 @@ pub(crate) fn enable_paging() {
 const PAGING_STACK_BYTES: usize = 128 << 10;
 
 thread_local! {
-    static OWN_STACK: OnceCell<Option<SignalStack>> = const { OnceCell::new() };
+    static OWN_STACK: OnceCell<Option<LastingStack>> = const { OnceCell::new() };
 }
 
 /// The signal stack of the calling thread is large enough to bring a page, now or after this thread got one of its own.
@@ -286,10 +286,21 @@ fn has_stack() -> bool {
     }
 }
 
+/// A signal stack until the thread ends. The one before it is gone by then.
+#[derive(Debug)]
+struct LastingStack(SignalStack);
+
+impl Drop for LastingStack {
+    fn drop(&mut self) {
+        self.0.previous.ss_flags = libc::SS_DISABLE;
+    }
+}
+
 fn ensure_stack() {
     // Failing means that the thread is about to end: then the stack it has must do.
-    let _ =
-        OWN_STACK.try_with(|own| own.get_or_init(|| if has_stack() { None } else { SignalStack::install() }).is_some());
+    let _ = OWN_STACK.try_with(|own| {
+        own.get_or_init(|| if has_stack() { None } else { SignalStack::install().map(LastingStack) }).is_some()
+    });
 }
 
 /// Whether the fault was at an address whose page could be brought.
