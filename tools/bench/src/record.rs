@@ -42,7 +42,8 @@ fn root() -> PathBuf {
 
 /// `cargo xtask bench ..` without what names this machine's folders.
 fn command_line() -> String {
-    let own = ["--opencl-python", "--opencl-missing", "--journal", "--traces", "--peers", "--vgpu", "--python"];
+    let own =
+        ["--opencl-python", "--opencl-missing", "--journal", "--traces", "--peers", "--vgpu", "--python", "--folder"];
     let mut words = vec!["cargo xtask bench".to_owned()];
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {

@@ -159,7 +159,7 @@ fn stencil(context: &Context) -> Result<()> {
 fn gather(context: &Context) -> Result<()> {
     let x: Vec<u32> = (0..N).map(|idx| idx.wrapping_mul(2_654_435_761)).collect();
     // Mostly near each other, some anywhere: what data structures in memory look like.
-    let place = |idx: u32| if idx.is_multiple_of(16) { random(idx, N) } else { (idx + random(idx, 40)) % N };
+    let place = |idx: u32| if idx.is_multiple_of(128) { random(idx, N) } else { (idx + random(idx, 40)) % N };
     let places: Vec<u32> = (0..N).map(place).collect();
     let mut out = Buffer::<u32>::zeroed(context, N as usize)?;
     let (x_there, idx) = (Buffer::from_slice(context, &x)?, Buffer::from_slice(context, &places)?);

@@ -37,6 +37,9 @@ pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
     if matches!(suite, Suite::Programs) {
         return bench_programs(rest);
     }
+    if matches!(suite, Suite::Memory) {
+        return bench_memory(rest);
+    }
     // The market's suite is a program of its own, which needs no LLVM.
     let package = if matches!(suite, Suite::Market) { "market-bench" } else { "bench" };
     if !matches!(suite, Suite::Market) {
@@ -65,6 +68,19 @@ fn bench_programs(rest: &[String]) -> Result<()> {
     let python = clients::python(&target)?;
     let mut command = shell::program(target.join("release/bench"));
     command.arg(Suite::Programs.name()).arg("--vgpu").arg(target.join("release/vgpu")).arg("--python").arg(python);
+    shell::run(command.args(rest))
+}
+
+/// The memory suite is a program of its own, whose allocator is its peer.
+fn bench_memory(rest: &[String]) -> Result<()> {
+    setup::toolchain()?;
+    shell::run(shell::cargo().args(["build", "--release", "--package", "bench", "--bin", "memory-bench"]))?;
+    let mut command = shell::program(Metadata::load()?.target_directory.join("release/memory-bench"));
+    command.arg("memory");
+    match python::environment(&["numpy"]) {
+        Ok(python) => _ = command.arg("--python").arg(python),
+        Err(error) => eprintln!("no numpy, its column says so: {error:#}"),
+    }
     shell::run(command.args(rest))
 }
 

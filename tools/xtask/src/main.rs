@@ -98,6 +98,8 @@ pub enum Suite {
     Market,
     /// Call overhead; Numba's and Triton's kernels against prange and NumPy.
     Programs,
+    /// Allocation against mimalloc; kernels larger than their memory against numpy.memmap.
+    Memory,
     /// The numeric algorithms: vgpu, MKL, OpenBLAS, oneDNN and FFTW, side by side.
     Num,
 }
@@ -124,6 +126,7 @@ impl Suite {
             Self::Coherence => "coherence",
             Self::Market => "market",
             Self::Programs => "programs",
+            Self::Memory => "memory",
             Self::Num => "num",
         }
     }
