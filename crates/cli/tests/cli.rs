@@ -366,3 +366,38 @@ fn a_checkpoint_file_is_checked_and_listed() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("is damaged: section \"extra step\""), "{said}");
 }
+
+/// `vgpu mem` with a folder for what processes publish.
+fn mem(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vgpu"));
+    command.arg("mem").args(args).env("XDG_RUNTIME_DIR", folder).stdin(Stdio::null());
+    command.output().expect("the binary starts")
+}
+
+#[test]
+fn mem_shows_the_tiers_of_living_processes() {
+    let folder = Folder::new("mem");
+    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let none = mem(&folder.0, &[]);
+    assert!(none.status.success() && text(&none).contains("no process with a memory budget"), "{}", text(&none));
+    let process = std::process::id().to_string();
+    let published = folder.0.join("vgpu-mem");
+    std::fs::create_dir(&published).expect("the temporary folder can be written");
+    let lines = format!(
+        "vgpu-mem 1\nprocess {process}\npage_bytes 65536\ncommitted_pages 96\nfaults 7\nmissed 1\nforeseen 3\n\
+         tier VRAM 64 4194304 4194304\ntier vSSD 32 2097152 1073741824\nrun 0 64 VRAM 0\nrun 64 32 vSSD 64\n"
+    );
+    std::fs::write(published.join(format!("{process}-0")), lines).expect("the folder can be written");
+    let table = mem(&folder.0, &[]);
+    assert!(text(&table).contains("prefetch hit rate 75.0 %"), "{}", text(&table));
+    let map = mem(&folder.0, &["map", "--process", &process]);
+    assert!(text(&map).contains(&"#".repeat(64)) && text(&map).contains(&"o".repeat(32)), "{}", text(&map));
+    let json: Value = serde_json::from_str(&text(&mem(&folder.0, &["--json"]))).expect("it is JSON");
+    assert_eq!(json[0]["tiers"][1]["pages"], 32);
+    let picture = folder.0.join("map.svg");
+    let drawn = mem(&folder.0, &["map", "--svg", &picture.display().to_string()]);
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    assert!(std::fs::read_to_string(&picture).expect("it was written").starts_with("<svg"));
+    let missing = mem(&folder.0, &["--process", "4294967295"]);
+    assert_eq!(missing.status.code(), Some(1));
+}

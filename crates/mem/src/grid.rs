@@ -76,12 +76,12 @@ impl Coordinate {
     pub const fn of(tier: Tier, index: u32) -> Self {
         let (slot, depth) = (index % SLOTS, index / SLOTS);
         // Every other row runs backwards, so that the next place is a neighbour at the end of a row as well.
-        Self { tier, slot: if depth % 2 == 0 { slot } else { SLOTS - 1 - slot }, depth }
+        Self { tier, slot: if depth.is_multiple_of(2) { slot } else { SLOTS - 1 - slot }, depth }
     }
 
     /// Its number in the tier.
     pub const fn index(self) -> u32 {
-        self.depth * SLOTS + if self.depth % 2 == 0 { self.slot } else { SLOTS - 1 - self.slot }
+        self.depth * SLOTS + if self.depth.is_multiple_of(2) { self.slot } else { SLOTS - 1 - self.slot }
     }
 
     /// Its grid address.

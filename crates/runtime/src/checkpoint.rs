@@ -153,7 +153,7 @@ impl Context {
                 let n = (bytes - at).min(block.len() as u64);
                 let data = &mut block[..n as usize];
                 from.read(&memory_section(address), at, data).map_err(|error| refused(error.to_string()))?;
-                copy::to_device(&context.shared.pin(DevicePtr(address + at), n)?, data);
+                copy::to_device(&context.shared.pin(DevicePtr(address + at), n)?, data)?;
                 at += n;
             }
         }
@@ -197,7 +197,7 @@ impl Part<'_> {
         match self {
             Self::Memory(address, _) => {
                 let pinned = context.pin(address.offset(at), to.len() as u64).map_err(|error| error.to_string())?;
-                copy::from_device(to, &pinned);
+                copy::from_device(to, &pinned).map_err(|error| error.to_string())?;
             }
             Self::Bytes(bytes) => to.copy_from_slice(&bytes[at as usize..at as usize + to.len()]),
         }

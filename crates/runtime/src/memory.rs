@@ -363,14 +363,18 @@ impl DeviceMemory {
         let refused = |at: u64, why: &str| Error::Checkpoint {
             message: format!("memory at {at:#x} cannot be had at its address: {why}"),
         };
-        let granule = PAGE;
+        if self.pager().is_some() {
+            let message = "memory cannot be had at given addresses on a device with a memory budget".to_owned();
+            return Err(Error::Checkpoint { message });
+        }
+        let granule = self.range.granule();
         let base = self.range.base();
         let mut state = self.lock();
         // Whole pages; what lies on one page is taken together. A page behind large ones stays closed.
         let mut pieces: Vec<(u64, u64)> = Vec::new();
         let (mut end, mut total) = (0, 0u64);
         for &(address, bytes) in memory {
-            let class = class_of(bytes);
+            let class = class_of(bytes, granule);
             let offset = address.wrapping_sub(base);
             let inside = offset < self.range.len() && class < self.range.len() - offset;
             if !inside || address < end || !address.is_multiple_of(ALIGN) {
@@ -403,7 +407,7 @@ impl DeviceMemory {
         for (idx, &(address, bytes)) in memory.iter().enumerate() {
             let offset = address - base;
             let first = offset / granule * granule;
-            let class = class_of(bytes);
+            let class = class_of(bytes, granule);
             if let Err(error) = self.range.commit(first, (offset + class).next_multiple_of(granule) - first) {
                 memory[..idx].iter().for_each(|(address, _)| self.release(&mut state, *address));
                 return Err(error);

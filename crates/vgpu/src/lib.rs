@@ -59,8 +59,8 @@ pub use vgpu_mem::checkpoint;
 pub use vgpu_ptx::ir;
 pub use vgpu_runtime::{
     CachePolicy, CompileCounts, Compiler, Context, Device, DeviceConfig, DeviceProperties, DevicePtr, Error, Event,
-    Extra, Fault, KernelAttributes, LaunchConfig, MemoryBudget, MemoryInfo, MemorySnapshot, MemoryTier, Periodic, PrintSink, ProcessUse, Replicated, Restored,
-    SplitDevice, SplitLaunch, SplitPart, Stream, Traffic, processes,
+    Extra, Fault, KernelAttributes, LaunchConfig, MemoryBudget, MemoryInfo, MemorySnapshot, MemoryTier, Periodic,
+    PrintSink, ProcessUse, Replicated, Restored, SplitDevice, SplitLaunch, SplitPart, Stream, Traffic, processes,
 };
 pub use vgpu_types::{Diagnostic, Dim3, LineMap, Severity, Span};
 

@@ -87,8 +87,8 @@ impl Shared {
         let mut run: Vec<(u32, Here)> = Vec::new();
         for (page, here) in seated {
             let mapped = matches!(here.seat, Seat::Mapped(..));
-            let follows = run.last().is_some_and(|(last, _)| last + 1 == page);
-            if !run.is_empty() && !(follows && mapped) {
+            let joins = mapped && run.last().is_some_and(|(last, _)| last + 1 == page);
+            if !joins {
                 self.take_run_away(&mut run, &mut leaving);
             }
             run.push((page, here));

@@ -615,6 +615,17 @@ impl Shared {
         let mut published = Instant::now();
         let mut last = None;
         while !state.stop {
+            if idx == 0 && self.config.publish.is_some() && (last.is_none() || published.elapsed() >= PUBLISH_EVERY) {
+                published = Instant::now();
+                let now = (state.counters, state.committed);
+                if last != Some(now) {
+                    last = Some(now);
+                    drop(state);
+                    self.publish();
+                    state = self.lock();
+                    continue;
+                }
+            }
             if self.wants_room(&state) {
                 let (again, evicted) = self.evict(state, evict::BATCH);
                 state = again;
@@ -627,19 +638,6 @@ impl Shared {
             }
             if state.stop {
                 break;
-            }
-            if idx == 0 && self.config.publish.is_some() && (last.is_none() || published.elapsed() >= PUBLISH_EVERY) {
-                let counters = (state.counters, state.committed);
-                if last != Some(counters) {
-                    drop(state);
-                    self.publish();
-                    state = self.lock();
-                    last = Some(counters);
-                }
-                published = Instant::now();
-                if state.stop {
-                    break;
-                }
             }
             let wait = self.work.wait_timeout(state, PUBLISH_EVERY);
             state = wait.unwrap_or_else(PoisonError::into_inner).0;

@@ -39,6 +39,9 @@ const TURN_ROUNDS: u32 = 64;
 /// Rounds of a turn of blocks that go in step: short, so that what they touch in it fits; long enough to pay for the change.
 const STEP_ROUNDS: u32 = 32;
 
+/// Turns of each block that goes in step, without one that ends, until others may join.
+const MAX_STEPS: usize = 64;
+
 /// Memory of the windows of blocks that go in step, per thread.
 const MAX_STEP_BYTES: u64 = 64 << 20;
 
@@ -501,6 +504,7 @@ pub(crate) fn run_blocks(
     let mut claimed: std::ops::Range<u64> = 0..0;
     let mut block = Dim3::new(0, 0, 0);
     let mut wave_open = true;
+    let mut turns_since_end = 0usize;
     loop {
         if frame.is_stopping() {
             return Ok(());
@@ -548,12 +552,21 @@ pub(crate) fn run_blocks(
         let mut context = calls.block_context(addresses, worker);
         context.block_idx = [rest.block.x, rest.block.y, rest.block.z];
         match rest.run.run(&calls, &mut context) {
-            BlockEnd::Done => pool.give(rest.windows),
+            BlockEnd::Done => {
+                turns_since_end = 0;
+                pool.give(rest.windows);
+            }
             BlockEnd::Yielded => {
                 if resting.is_empty() && !fresh {
                     std::thread::yield_now();
                 }
                 resting.push_back(rest);
+                turns_since_end += 1;
+                // They may all wait for a block that was not started yet.
+                if in_step && turns_since_end > resting.len() * MAX_STEPS {
+                    turns_since_end = 0;
+                    wave_open = true;
+                }
             }
             end => return ended(end, rest.block),
         }
