@@ -208,7 +208,7 @@ mod tests {
             seed in any::<u64>(), len in 0usize..9000, kinds in 1u64..1000
         ) {
             let page: Vec<u8> =
-                (0..len as u64).map(|idx| ((idx * idx ^ seed) % kinds) as u8).collect();
+                (0..len as u64).map(|idx| (((idx * idx) ^ seed) % kinds) as u8).collect();
             for codec in ALL {
                 let packed = codec.pack(&page);
                 let mut back = vec![1; len];

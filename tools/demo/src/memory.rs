@@ -14,8 +14,8 @@ const TILE: u32 = 32;
 
 /// Elements are made from their place alone.
 fn element(seed: u64, idx: u64) -> f32 {
-    let mixed = (idx ^ seed << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 % 7.0 - 3.0
+    let mixed = (idx ^ (seed << 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 % 7.0 - 3.0
 }
 
 struct Run {

@@ -192,7 +192,7 @@ fn pointers(context: &Context) -> Result<()> {
     // Shuffled near and far: neighbours of the list are near each other 4095 times and far from each other once.
     let shuffled = |n: u32, seed: u32| {
         let mut all: Vec<u32> = (0..n).collect();
-        (1..n).rev().for_each(|idx| all.swap(idx as usize, random(idx ^ seed << 16, idx + 1) as usize));
+        (1..n).rev().for_each(|idx| all.swap(idx as usize, random(idx ^ (seed << 16), idx + 1) as usize));
         all
     };
     let regions = shuffled(NODES / NEAR, 0).into_iter().enumerate();

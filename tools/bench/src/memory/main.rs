@@ -16,7 +16,7 @@ mod record;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -124,7 +124,7 @@ fn timed(context: &Context, rounds: u32, launch: impl Fn() -> Result<()>) -> Res
 /// Numbers without a pattern that compression could use.
 fn noise(idx: u64) -> f32 {
     let mixed = idx.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ mixed >> 29) as u32 as f32 / u32::MAX as f32
+    (mixed ^ (mixed >> 29)) as u32 as f32 / u32::MAX as f32
 }
 
 fn triad(context: &Context, ptx: &str, bytes: u64, rounds: u32) -> Result<Duration> {
@@ -163,7 +163,8 @@ fn gather(context: &Context, ptx: &str, bytes: u64, rounds: u32) -> Result<Durat
     let n = (bytes / 12) as u32;
     let x: Vec<u32> = (0..n).map(|idx| idx.wrapping_mul(2_654_435_761)).collect();
     // A sixteenth of a per cent goes anywhere, the rest nearby: random pages are what the disk is slowest at.
-    let place = |idx: u32| if idx % 1600 == 0 { x[idx as usize] % n } else { (idx + (x[idx as usize] >> 24)) % n };
+    let place =
+        |idx: u32| if idx.is_multiple_of(1600) { x[idx as usize] % n } else { (idx + (x[idx as usize] >> 24)) % n };
     let places: Vec<u32> = (0..n).map(place).collect();
     let (x_there, idx) = (Buffer::from_slice(context, &x)?, Buffer::from_slice(context, &places)?);
     let out = Buffer::<u32>::zeroed(context, n as usize)?;
@@ -360,7 +361,7 @@ fn run(options: &Options) -> Result<()> {
     }
     let value = json!({ "alloc_pair_ns": alloc.ns, "mimalloc_pair_ns": alloc.peer_ns, "alloc_mops_t2": alloc.mops,
         "mimalloc_mops_t2": alloc.peer_mops, "disk_write": write, "disk_read": read, "mib": options.mib, "rows": results });
-    record::save("memory", &description, &Value::from(value))?;
+    record::save("memory", &description, &value)?;
     let matmul = ratios.get("matmul").map_or_else(|| "na".to_owned(), |ratio| format!("{ratio:.2}"));
     println!(
         "RESULT alloc_pair_ns={:.0} mimalloc_pair_ns={:.0} alloc_mops_t2={:.2} mimalloc_mops_t2={:.2} triad_vs_ssd={triad_vs_ssd:.2} \
