@@ -58,6 +58,7 @@ fn make(setting: Option<&str>) -> Result<Vec<Device>, Error> {
             cores: spec.cores,
             label: spec.label,
             memory_bytes: config.memory_bytes / n,
+            memory_budget: config.memory_budget.as_ref().map(|budget| budget.shared_by(n)),
             ..config.clone()
         })
     };

@@ -31,6 +31,16 @@ impl MemoryBudget {
         Self { pool_bytes, packed_bytes: pool_bytes / 4, ..Self::in_folder(spill_folder) }
     }
 
+    /// What each of `n` devices has of it.
+    pub(crate) fn shared_by(&self, n: u64) -> Self {
+        Self {
+            pool_bytes: self.pool_bytes / n,
+            packed_bytes: self.packed_bytes / n,
+            spill_folder: self.spill_folder.clone(),
+            spill_bytes: self.spill_bytes / n,
+        }
+    }
+
     /// No memory, and half of the free disk space of a folder.
     pub(crate) fn in_folder(spill_folder: PathBuf) -> Self {
         let spill_bytes = vgpu_mem::free_disk_bytes(&spill_folder) / 2;
