@@ -3,8 +3,10 @@
 //! Each form of an instruction is applied to a vector of values at the limits of its types; interpreter and JIT must give the
 //! same bits, or be as close as twice the error bound of the manual where the instruction is an approximation.
 //! Every result is also compared with one that is computed from the instruction's text alone.
+//! [`collective`] does the same for what threads execute together and for memory, where a form needs a kernel of its own.
 //! [`notation`] reads the table, [`values`] makes the inputs, [`emit`] writes PTX and the launch, [`oracle`] computes.
 
+mod collective;
 mod emit;
 mod notation;
 mod oracle;
@@ -27,7 +29,7 @@ const TABLES: [(&str, &str); 2] =
 /// Failures shown per group.
 const MAX_SHOWN: usize = 6;
 
-/// One test per line of the table.
+/// One test per line of the tables.
 ///
 /// # Errors
 /// The table is malformed; the message has the line.
@@ -41,7 +43,9 @@ pub fn trials(backends: &Arc<Vec<Box<dyn Backend>>>) -> Result<Vec<Trial>> {
         let name = format!("ops/{}", group.name);
         Trial::test(name, move || check(&group, &backends).map_err(|error| Failed::from(format!("{error:#}"))))
     };
-    Ok(groups.into_iter().map(trial).collect())
+    let mut trials: Vec<Trial> = groups.into_iter().map(trial).collect();
+    trials.extend(collective::trials(backends)?);
+    Ok(trials)
 }
 
 fn check(group: &Group, backends: &[Box<dyn Backend>]) -> Result<()> {

@@ -249,7 +249,7 @@ fn parse_operand(text: &str, types: &[Kind]) -> Result<Operand> {
 }
 
 /// Brace expansion: every combination of the alternatives.
-fn expand(text: &str) -> Vec<String> {
+pub fn expand(text: &str) -> Vec<String> {
     let Some(open) = text.find('{') else { return vec![text.to_string()] };
     let Some(close) = text[open..].find('}') else { return vec![text.to_string()] };
     let (head, rest) = (&text[..open], &text[open + close + 1..]);

@@ -16,6 +16,8 @@ mod integer;
 mod sequence;
 mod video;
 
+pub use float::{Format, Value, format as format_of};
+
 use super::notation::Form;
 use crate::case::Compare;
 use crate::element::Element;
