@@ -36,5 +36,14 @@ mod symbols;
 
 mod api;
 
+/// The PTX texts in an image (PTX text, fat binary, ELF file with fat binaries) that belong together, for a device of that
+/// capability.
+///
+/// # Errors
+/// What is wrong with the image, in words.
+pub fn ptx_of_image(bytes: &[u8], capability: (u32, u32)) -> Result<Vec<String>, String> {
+    image::texts(bytes, capability).map_err(|refusal| refusal.message)
+}
+
 pub use status::Status;
 pub use symbols::{DRIVER_VERSION, Symbol, all as all_symbols, symbol};

@@ -62,7 +62,7 @@ pub use config::{Class, Config, ConfigError, Resource};
 pub use history::History;
 pub use market::Market;
 pub use order::{Command, Ended, Event, Execution, Kind, Lifetime, NewOrder, Receipt, Reject, Side, Trade};
-pub use portfolio::{Line, Portfolio};
+pub use portfolio::{Line, OpenOrder, Portfolio};
 pub use primary::Utility;
 pub use risk::RiskLimits;
 pub use units::{Credits, Epoch, N_TICKS, OrderId, ResourceId, TenantId, Tick};

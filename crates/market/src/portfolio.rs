@@ -1,9 +1,10 @@
 //! What a tenant has, valued at the marks.
 
 use crate::accounts::Position;
+use crate::book::Place;
 use crate::market::Market;
-use crate::order::{Reject, Trade};
-use crate::units::{Credits, Epoch, ResourceId, TenantId};
+use crate::order::{Reject, Side, Trade};
+use crate::units::{Credits, Epoch, OrderId, ResourceId, TenantId};
 
 /// Leases of one resource in one coming epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,21 @@ pub struct Line {
     pub mark: Credits,
     /// Value of what is held.
     pub value: Credits,
+}
+
+/// An order that is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Which.
+    pub order: OrderId,
+    /// Leases of which resource.
+    pub resource: ResourceId,
+    /// In which epoch.
+    pub epoch: Epoch,
+    /// Buy or sell.
+    pub side: Side,
+    /// Units left.
+    pub quantity: u32,
 }
 
 /// A tenant's credits and leases.
@@ -55,6 +71,17 @@ impl Market {
         lines.sort_by_key(|line| (line.resource, line.epoch));
         let (free, reserved, leases) = (row.free, row.reserved, row.leases);
         Ok(Portfolio { free, reserved, leases, equity: row.equity(), n_orders: row.n_orders, lines })
+    }
+
+    /// A tenant's open orders, resting, waiting for an auction or for their trigger.
+    pub fn orders_of(&self, tenant: TenantId) -> impl Iterator<Item = OpenOrder> + '_ {
+        let slots = self.orders.slots.iter().enumerate();
+        let own = slots.filter(move |(_, slot)| slot.place != Place::Free && slot.tenant == tenant);
+        own.map(|(idx, slot)| {
+            let book = &self.books[usize::from(slot.book)];
+            let (resource, epoch, side, quantity) = (book.resource, book.epoch, slot.side, slot.quantity);
+            OpenOrder { order: self.orders.id(idx as u32), resource, epoch, side, quantity }
+        })
     }
 
     /// A tenant's trades among those that are kept, oldest first.

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use vgpu_jit::Target;
+use vgpu_turns::Gate;
 
 /// Threads per block, at most.
 pub const MAX_THREADS_PER_BLOCK: u32 = 1024;
@@ -79,6 +80,8 @@ pub struct DeviceConfig {
     pub cache: CachePolicy,
     /// What makes code.
     pub compiler: Arc<dyn Compiler>,
+    /// When other processes have their turn on the processors; `None` when the device has them to itself.
+    pub turns: Option<Arc<Gate>>,
 }
 
 impl std::fmt::Debug for DeviceConfig {
@@ -179,6 +182,7 @@ impl DeviceConfig {
             target: Target::from_environment().map_err(Error::Setting)?,
             cache: cache_policy()?,
             compiler: Arc::new(JitCompiler::new()),
+            turns: None,
         })
     }
 }
@@ -236,6 +240,7 @@ pub(crate) struct DeviceShared {
     watchdog: Watchdog,
     windows: Arc<WindowPool>,
     account: Arc<Account>,
+    turns: Option<Arc<Gate>>,
     pool: Pool,
 }
 
@@ -275,6 +280,10 @@ impl DeviceShared {
 
     pub(crate) fn account(&self) -> &Account {
         &self.account
+    }
+
+    pub(crate) fn turns(&self) -> Option<&Gate> {
+        self.turns.as_deref()
     }
 
     pub(crate) fn new_grid_id(&self) -> u64 {
@@ -351,6 +360,7 @@ impl Device {
             next_grid: AtomicU64::new(1),
             watchdog: Watchdog::default(),
             windows: Arc::default(),
+            turns: config.turns,
             pool,
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -21,6 +21,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use vgpu_turns::Turn;
 use vgpu_types::Dim3;
 
 /// Shape and options of a launch.
@@ -263,7 +264,13 @@ impl Launch {
         }
     }
 
-    fn run_blocks(&self, slot: &mut Slot) -> Result<(), Failure> {
+    /// The calling thread's right to run blocks beside other processes, when there are any.
+    fn turn(&self) -> Option<Turn<'_>> {
+        let gate = self.stream.context().device().turns()?;
+        Some(gate.enter(|| !self.frame.is_stopping()))
+    }
+
+    fn run_blocks(&self, slot: &mut Slot, turn: &mut Option<Turn<'_>>) -> Result<(), Failure> {
         let source = BlockSource {
             code: &self.code,
             frame: &self.frame,
@@ -273,7 +280,12 @@ impl Launch {
             in_order: self.in_order,
             in_step: self.in_step,
         };
-        self.run_claims(slot, &source, |most| self.claim(most))
+        self.run_claims(slot, &source, |most| {
+            if let Some(turn) = turn {
+                turn.between_blocks(|| !self.frame.is_stopping());
+            }
+            self.claim(most)
+        })
     }
 
     /// Runs what `claim` gives out for at most so many blocks at a time.
@@ -281,7 +293,7 @@ impl Launch {
         &self,
         slot: &mut Slot,
         source: &BlockSource<'_>,
-        claim: impl Fn(u64) -> Option<Range<u64>>,
+        mut claim: impl FnMut(u64) -> Option<Range<u64>>,
     ) -> Result<(), Failure> {
         let mut size = 1;
         let mut claimed_at: Option<Instant> = None;
@@ -387,10 +399,13 @@ impl Job for Launch {
 
     fn run(&self, slot: &mut Slot) {
         self.note_begin();
+        let mut turn = self.turn();
         let _participation = self.participants.join();
         let result = match &self.cooperation {
-            Some(cooperation) => resident::run_turns(&cooperation.residents, slot, &self.code, &self.frame, self),
-            None => self.run_blocks(slot),
+            Some(cooperation) => {
+                resident::run_turns(&cooperation.residents, slot, &self.code, &self.frame, self, &mut turn)
+            }
+            None => self.run_blocks(slot, &mut turn),
         };
         if let Err(failure) = result {
             self.fail(failure);

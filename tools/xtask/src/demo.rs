@@ -41,11 +41,20 @@ pub fn bench(suite: Suite, rest: &[String]) -> Result<()> {
         return bench_memory(rest);
     }
     // The market's suite is a program of its own, which needs no LLVM.
-    let package = if matches!(suite, Suite::Market) { "market-bench" } else { "bench" };
+    let package = match suite {
+        Suite::Market => "market-bench",
+        Suite::Daemon => "daemon-bench",
+        _ => "bench",
+    };
     if !matches!(suite, Suite::Market) {
         setup::toolchain()?;
     }
-    shell::run(shell::cargo().args(["build", "--release", "--package", package]))?;
+    let mut build = shell::cargo();
+    build.args(["build", "--release", "--package", package]);
+    if matches!(suite, Suite::Daemon) {
+        build.args(["--package", "vgpud"]);
+    }
+    shell::run(&mut build)?;
     let target = Metadata::load()?.target_directory;
     let mut command = shell::program(target.join("release").join(package));
     command.arg(suite.name());

@@ -100,6 +100,8 @@ pub enum Suite {
     Programs,
     /// Allocation against mimalloc; kernels larger than their memory against numpy.memmap.
     Memory,
+    /// The daemon: shares held, noisy neighbours, many clients.
+    Daemon,
     /// The numeric algorithms: vgpu, MKL, OpenBLAS, oneDNN and FFTW, side by side.
     Num,
 }
@@ -127,6 +129,7 @@ impl Suite {
             Self::Market => "market",
             Self::Programs => "programs",
             Self::Memory => "memory",
+            Self::Daemon => "daemon",
             Self::Num => "num",
         }
     }

@@ -43,6 +43,32 @@ impl Physical {
         Ok(Self { file, bytes })
     }
 
+    /// The memory behind a file, of at least `bytes` bytes, that another process made and sealed so that it cannot shrink.
+    ///
+    /// # Errors
+    /// [`Error::System`] when it is not such a file.
+    pub fn from_file(file: OwnedFd, bytes: u64) -> Result<Self, Error> {
+        // SAFETY: the descriptor is open; `stat` is plain data for which zero is valid, and only the call writes to it.
+        let (seals, size) = unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::fstat(file.as_raw_fd(), &raw mut stat) != 0 {
+                return Err(failed("looking at shared memory"));
+            }
+            (libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS), stat.st_size)
+        };
+        if seals < 0 || seals & libc::F_SEAL_SHRINK == 0 {
+            return Err(Error::System {
+                what: "sharing memory",
+                reason: "it is not sealed against shrinking".to_owned(),
+            });
+        }
+        if u64::try_from(size).unwrap_or(0) < bytes.next_multiple_of(PAGE) {
+            let reason = format!("it has {size} bytes, not {bytes} in whole pages");
+            return Err(Error::System { what: "sharing memory", reason });
+        }
+        Ok(Self { file, bytes: bytes.next_multiple_of(PAGE) })
+    }
+
     /// Size in bytes.
     pub const fn bytes(&self) -> u64 {
         self.bytes
@@ -184,5 +210,22 @@ mod tests {
         assert!(range.map(4 << 20, PAGE, &memory, 0).is_err());
         assert!(range.map(0, PAGE, &memory, 2 << 20).is_err());
         range.unmap(0, 4 << 20).unwrap();
+    }
+
+    #[test]
+    fn shared_files_must_be_sealed_and_large_enough() {
+        let plain = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(Physical::from_file(plain.into(), PAGE).is_err());
+        let unsealed = Physical::new(PAGE).unwrap();
+        assert!(Physical::from_file(unsealed.file.try_clone().unwrap(), PAGE).is_err());
+        // SAFETY: a C string, and a new descriptor that is ours.
+        let sealed = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"sealed".as_ptr(), libc::MFD_ALLOW_SEALING)) };
+        // SAFETY: the descriptor is open.
+        unsafe {
+            assert_eq!(libc::ftruncate(sealed.as_raw_fd(), 2 * PAGE as libc::off_t), 0);
+            assert_eq!(libc::fcntl(sealed.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_SHRINK), 0);
+        }
+        assert!(Physical::from_file(sealed.try_clone().unwrap(), 2 * PAGE + 1).is_err());
+        assert_eq!(Physical::from_file(sealed, PAGE + 1).unwrap().bytes(), 2 * PAGE);
     }
 }

@@ -14,6 +14,7 @@ use super::services::HostServices;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vgpu_turns::Turn;
 
 /// A block between turns.
 #[derive(Debug)]
@@ -119,12 +120,16 @@ pub(crate) fn run_turns(
     code: &Code,
     frame: &LaunchFrame,
     services: &dyn HostServices,
+    turn: &mut Option<Turn<'_>>,
 ) -> Result<(), Failure> {
     let scope = Scope::enter(frame.context().stop);
     let calls = Calls { scope: &scope, code, frame, services, take_turns: Cell::new(true), in_step: false };
     let threads = frame.block().volume() as u32;
     let mut idle = 0u32;
     loop {
+        if let Some(turn) = turn {
+            turn.between_blocks(|| !frame.is_stopping());
+        }
         let mut block = match residents.next() {
             Next::Block(block) => block,
             Next::End => return Ok(()),

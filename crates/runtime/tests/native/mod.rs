@@ -118,6 +118,7 @@ pub fn ptx() -> String {
 /// Settings of a device with `n_workers` workers that runs these kernels.
 pub fn config(n_workers: u32) -> DeviceConfig {
     DeviceConfig {
+        turns: None,
         n_workers,
         pinned: false,
         cores: Vec::new(),

@@ -5,7 +5,7 @@ use crate::metadata::Metadata;
 /// The floors, lowest first. A crate that is not here has no place yet.
 const FLOORS: &[&[&str]] = &[
     &["vgpu-types"],
-    &["vgpu-trace", "vgpu-ptx", "vgpu-mem", "vgpu-num", "vgpu-market", "vgpu-policy"],
+    &["vgpu-trace", "vgpu-ptx", "vgpu-mem", "vgpu-num", "vgpu-market", "vgpu-policy", "vgpu-turns"],
     &["vgpu-jit", "vgpu-fuse", "vgpu-fuse-macros", "vgpu-nvidia"],
     &["vgpu-runtime"],
     &["vgpu", "vgpu-cuda"],
@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "vgpu-python",
         "vgpu-daemon",
     ],
-    &["vgpu-cli"],
+    &["vgpu-cli", "vgpud"],
 ];
 
 /// A heavy dependency lives in exactly one crate.
