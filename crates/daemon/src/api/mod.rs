@@ -1,6 +1,6 @@
 //! The HTTP interface: routes, who may use them, and what they answer.
 //!
-//! [`types`] has the JSON; [`caller`] says who asks; `failure` is the one table from errors to status codes. One file per group of
+//! [`types`] has the JSON; `caller` says who asks; `failure` is the one table from errors to status codes. One file per group of
 //! routes, each handler beside its part of the OpenAPI document. Routes under `/api/v1` are the daemon's own; those of `gpu` keep
 //! the names that the software GPU's users know; `/metrics`, `/healthz`, `/readyz`, `/openapi.json` and `/` are for machines and
 //! people who look.

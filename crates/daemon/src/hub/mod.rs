@@ -5,7 +5,7 @@
 //! closure that is run between groups ([`Hub::ask`]). Between messages, time passes: epochs begin, auctions run, sensors are
 //! read, rules are asked.
 //!
-//! The way of a share: the market clears ([`epoch`]), each difference to what is in force is proposed to the guard, and what the
+//! The way of a share: the market clears (`epoch`), each difference to what is in force is proposed to the guard, and what the
 //! guard admits is done by the device with the permit. Nothing else here can reach the device.
 
 mod audit;
