@@ -2,25 +2,29 @@
 // while the others read them and count those that do not belong together. CUB's look-back does this with a flag and a sum.
 //@ run: kernel=pairs32 grid=8 block=64
 //@ arg: inout slots: u32[128] = zeros
-//@ arg: out torn: u32[448] = zeros
-//@ numpy: slots[0::2], slots[1::2], torn = np.uint32(3999), np.uint32(3999 * 7), np.zeros(448, np.uint32)
+//@ arg: out torn: u32[448] = fill(9)
+//@ numpy: slots = np.tile(np.array([3999, 3999 * 7], np.uint32), 64)
+//@ numpy: torn = np.zeros(448, np.uint32)
 //@ run: kernel=pairs64 grid=8 block=64
 //@ arg: inout slots: u64[128] = zeros
-//@ arg: out torn: u32[448] = zeros
-//@ numpy: slots[0::2], slots[1::2], torn = np.uint64(3999), np.uint64(3999 * 7), np.zeros(448, np.uint32)
+//@ arg: out torn: u32[448] = fill(9)
+//@ numpy: slots = np.tile(np.array([3999, 3999 * 7], np.uint64), 64)
+//@ numpy: torn = np.zeros(448, np.uint32)
 //@ run: kernel=quads32 grid=8 block=48
 //@ arg: inout slots: u32[192] = zeros
-//@ arg: out torn: u32[336] = zeros
-//@ numpy: for k in range(4): slots[k::4] = np.uint32(3999 * (k + 1))
+//@ arg: out torn: u32[336] = fill(9)
+//@ numpy: slots = np.tile(np.arange(1, 5, dtype=np.uint32) * np.uint32(3999), 48)
 //@ numpy: torn = np.zeros(336, np.uint32)
 //@ run: kernel=volatile_pairs grid=8 block=64
 //@ arg: inout slots: u32[128] = zeros
-//@ arg: out torn: u32[448] = zeros
-//@ numpy: slots[0::2], slots[1::2], torn = np.uint32(3999), np.uint32(3999 * 7), np.zeros(448, np.uint32)
+//@ arg: out torn: u32[448] = fill(9)
+//@ numpy: slots = np.tile(np.array([3999, 3999 * 7], np.uint32), 64)
+//@ numpy: torn = np.zeros(448, np.uint32)
 //@ run: kernel=cached_pairs grid=8 block=64
 //@ arg: inout slots: u64[128] = zeros
-//@ arg: out torn: u32[448] = zeros
-//@ numpy: slots[0::2], slots[1::2], torn = np.uint64(3999), np.uint64(3999 * 7), np.zeros(448, np.uint32)
+//@ arg: out torn: u32[448] = fill(9)
+//@ numpy: slots = np.tile(np.array([3999, 3999 * 7], np.uint64), 64)
+//@ numpy: torn = np.zeros(448, np.uint32)
 
 typedef unsigned u32;
 typedef unsigned long long u64;
