@@ -213,7 +213,9 @@ impl<'m> Compilation<'m> {
     }
 
     fn input<'i>(&'i self, program: &'i Program, analysis: &'i Analysis, live_out: &'i [BitSet]) -> emit::Input<'i> {
-        let advances = (self.resumable && self.target.isa == Isa::Avx512)
+        // Where blocks are tiles: programs that wait for each other, or indices that are clamped to a grid.
+        let has_tiles = self.resumable || self.inner.is_some();
+        let advances = (has_tiles && self.target.isa == Isa::Avx512)
             .then(|| advances(program, |reg| analysis.shapes[reg].as_constant()));
         emit::Input {
             kernel_name: &self.function.name,
