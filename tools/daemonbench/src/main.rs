@@ -45,8 +45,10 @@ fn run(options: &Options) -> Result<()> {
     let results = json!({ "shares": held.table, "noisy": noisy.table, "clients": served.table });
     record::save("daemon", "the daemon and its workers", &results)?;
     println!(
-        "RESULT share_error={:.2} noisy_cost={:.2} clients={}",
-        held.error_percent, noisy.cost_percent, served.clients
+        "RESULT share_error={:.4} noisy_cost={:.4} clients={}",
+        held.error_percent / 100.0,
+        noisy.cost_percent / 100.0,
+        served.clients
     );
     Ok(())
 }
