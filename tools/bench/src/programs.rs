@@ -70,13 +70,13 @@ impl Options {
     }
 }
 
-/// Speed-up of each task over a peer, with its name.
+/// Time of each task over a peer's, with its name.
 fn ratios<'v>(answer: &'v Value, peer: &str) -> Result<Vec<(&'v str, f64)>> {
     let tasks = answer["tasks"].as_array().context("no tasks")?;
     let ratio = |task: &'v Value| {
         let ours = task["vgpu_ms"].as_f64()?;
-        let ratio = task[peer].as_f64()? / ours;
-        println!("  {:<14} {ours:>9.3} ms   {ratio:>6.2} x", task["task"].as_str()?);
+        let ratio = ours / task[peer].as_f64()?;
+        println!("  {:<14} {ours:>9.3} ms   {ratio:>6.2}", task["task"].as_str()?);
         Some((task["task"].as_str()?, ratio))
     };
     tasks.iter().map(|task| ratio(task).context("a task lacks a time")).collect()
@@ -100,22 +100,22 @@ pub fn run(options: &Options) -> Result<()> {
         slowest = slowest.max(time);
     }
     let numba = answer(&mut options.python("numba_kernels.py"))?;
-    println!("Numba kernels, and their speed-up over Numba's prange");
+    println!("Numba kernels, and their time over that of Numba's prange");
     let over_prange = ratios(&numba, "prange_ms")?;
     let triton = answer(&mut options.python("triton_kernels.py"))?;
-    println!("Triton kernels, and their speed-up over NumPy");
+    println!("Triton kernels, and their time over NumPy's");
     let over_numpy = ratios(&triton, "numpy_ms")?;
     let small = answer(options.python("numba_kernels.py").arg("small"))?;
     let simulator = options.simulator()?;
-    println!("Numba kernels on small input, and their speed-up over Numba's simulator");
+    println!("Numba kernels on small input, and their time over that on Numba's simulator");
     let mut over_simulator = Vec::new();
     for (name, time) in small.as_object().context("no times of small kernels")? {
-        let ratio = time.as_f64().zip(simulator[name].as_f64()).map(|(ours, theirs)| theirs / ours);
+        let ratio = time.as_f64().zip(simulator[name].as_f64()).map(|(ours, theirs)| ours / theirs);
         let ratio = ratio.with_context(|| format!("no time of {name} on the simulator"))?;
-        println!("  {name:<14} {ratio:>9.0} x");
+        println!("  {name:<14} {ratio:>9.5}");
         over_simulator.push((name.as_str(), ratio));
     }
-    let worst = over_prange.iter().chain(&over_numpy).map(|(_, ratio)| *ratio).fold(f64::INFINITY, f64::min);
+    let worst = over_prange.iter().chain(&over_numpy).map(|(_, ratio)| *ratio).fold(0.0, f64::max);
     let results = json!({
         "calls_us": calls, "numba": numba, "triton": triton, "small_ms_per_element": small,
         "simulator_ms_per_element": simulator,
@@ -123,7 +123,7 @@ pub fn run(options: &Options) -> Result<()> {
     record::save("programs", "software", &results)?;
     println!(
         "RESULT call_us={slowest:.2} numba_vs_prange={:.2} triton_vs_numpy={:.2} worst_vs_cpu={worst:.2} \
-         numba_vs_simulator={:.0}",
+         numba_vs_simulator={:.5}",
         geomean(&over_prange),
         geomean(&over_numpy),
         geomean(&over_simulator),
